@@ -1,0 +1,1 @@
+"""Assembly and the command line: the only room that chooses real things."""

@@ -1,0 +1,6 @@
+"""Instruments to sample batches, at the plant; and stories, which play instruments.
+
+The first room of the journey. It knows nothing of the server and never writes to an instrument.
+
+    story    a story file as signals, deliveries and what must come out
+"""

@@ -1,0 +1,12 @@
+"""Which conditions hold, and from which instant to which: arithmetic over samples, exact.
+
+Stands between the ledger and `alarm` in the journey. It never awaits, logs, or reads a clock or
+the environment; instants come in with the samples. `twin` is the plain engine of every kind;
+`kernel` is the fast one for some kinds, and a property holds the two equal.
+
+    signal   a point as a step function: value, unknown, blind
+    judge    what a kind says of the values it reads (a verdict)
+    node     one condition through its gate, raw state and delays, instant by instant
+    plan     a plant checked and put in order
+    twin     all nodes of a plant, driven by samples and coverage
+"""

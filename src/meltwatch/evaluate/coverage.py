@@ -1,0 +1,101 @@
+"""What of a source's time is complete: runs of its live lane, holes between them, gaps left.
+
+Frames of the live lane that continue each other are a run. After an outage a new run begins; the
+time between the old run's complete_to and the new run's complete_from is a hole, which back-filled
+frames close. What of a hole is not yet closed is a gap.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from meltwatch.model.log import Interval, SamplesRecord
+
+
+class Coverage(msgspec.Struct):
+    """One source's completed intervals since the anchor, as `(from, to]` in order, disjoint.
+
+    `run_end`: complete_to of the live run (None before the first frame). `holes`: every hole
+    since the anchor, closed or not, at its full extent. `advanced_at`: the receiver's clock when
+    the live run last advanced, or when the source was configured. `offline_since`: while offline,
+    the instant of the raise; `offline_marks`: all such instants since the anchor.
+    """
+
+    advanced_at: int
+    run_end: int | None = None
+    covered: list[Interval] = []
+    holes: list[Interval] = []
+    offline_since: int | None = None
+    offline_marks: list[int] = []
+
+    def clone(self) -> Coverage:
+        """Return a copy that shares nothing that changes."""
+        twin = msgspec.structs.replace(self)
+        twin.covered, twin.holes = self.covered.copy(), self.holes.copy()
+        twin.offline_marks = self.offline_marks.copy()
+        return twin
+
+    def contains(self, at: int) -> bool:
+        """Return whether the instant is complete."""
+        return any(start < at <= end for start, end in self.covered)
+
+    def gaps(self, after: int) -> list[Interval]:
+        """Return what of `(after, run_end]` is not complete, in order."""
+        if self.run_end is None:
+            return []
+        found: list[Interval] = []
+        reached = after
+        for start, end in self.covered:
+            if start > reached:
+                found.append((reached, start))
+            reached = max(reached, end)
+        if self.run_end > reached:
+            found.append((reached, self.run_end))
+        return found
+
+    def in_hole(self, at: int) -> bool:
+        """Return whether the instant lies in a hole, closed or not."""
+        return any(start < at <= end for start, end in self.holes)
+
+    def advances(self, record: SamplesRecord) -> bool:
+        """Return whether the frame belongs to the live lane and takes the run further."""
+        return not record.backfill and (
+            self.run_end is None or record.complete_to > self.run_end
+        )
+
+    def begins_run(self, record: SamplesRecord) -> bool:
+        """Return whether the frame begins a run behind a hole."""
+        return (
+            self.advances(record)
+            and self.run_end is not None
+            and record.complete_from > self.run_end
+        )
+
+    def take(self, record: SamplesRecord) -> None:
+        """Note what a frame completes."""
+        if self.begins_run(record):
+            assert self.run_end is not None
+            self.holes.append((self.run_end, record.complete_from))
+        if self.advances(record):
+            self.run_end = record.complete_to
+            self.advanced_at = record.received_at
+        for interval in (*record.lost, (record.complete_from, record.complete_to)):
+            self._cover(interval)
+
+    def forget(self, before: int) -> None:
+        """Drop what lies wholly at or before an instant that nothing can change any more."""
+        self.covered = [one for one in self.covered if one[1] >= before]
+        self.holes = [one for one in self.holes if one[1] > before]
+        self.offline_marks = [one for one in self.offline_marks if one > before]
+
+    def _cover(self, interval: Interval) -> None:
+        start, end = interval
+        if end <= start:
+            return
+        apart = [one for one in self.covered if one[1] < start or one[0] > end]
+        touching = [one for one in self.covered if not (one[1] < start or one[0] > end)]
+        merged = (
+            min([start, *(one[0] for one in touching)]),
+            max([end, *(one[1] for one in touching)]),
+        )
+        self.covered = sorted([*apart, merged])

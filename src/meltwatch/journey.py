@@ -1,0 +1,269 @@
+"""The journey of a record through the pure middle: whoever has read this has seen the system.
+
+    record -> evaluate -> alarm -> handling -> risk -> effects
+
+One enterprise's log, in order, is all that comes in; effects are all that goes out. The same
+steps run live, in recovery, for late data, in back-tests and in stories. Nothing here awaits,
+logs, or reads a clock or the environment: records tell the time.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from meltwatch.alarm.board import Board, episodes_of
+from meltwatch.alarm.occurrence import AlarmEvent
+from meltwatch.errors import Bug, CommandRefused, Problem
+from meltwatch.evaluate.evaluation import LONG_AGO, Evaluation, EvaluationState, Outcome
+from meltwatch.evaluate.plan import Plan, plan_of
+from meltwatch.handling.case import CaseEvent
+from meltwatch.handling.desk import Desk
+from meltwatch.model.condition import Offline
+from meltwatch.model.ids import CommandId, EnterpriseId, PointCode, SourceId
+from meltwatch.model.log import (
+    Acknowledge,
+    AnyCommand,
+    CommandRecord,
+    ConfigRecord,
+    ConfirmHazard,
+    EventsRecord,
+    LayoutRecord,
+    Record,
+    ResolveHazard,
+    SamplesRecord,
+    TickRecord,
+    told_at,
+)
+from meltwatch.model.plant import Plant
+from meltwatch.model.risk_model import RiskModel
+from meltwatch.risk.causes import Cause, Hazard, causes_of
+from meltwatch.risk.colour import RiskEvent, RiskState, assess, next_change
+
+class TooOld(msgspec.Struct, frozen=True, kw_only=True, tag="too_old"):
+    """Corrections came for instants that can no longer be evaluated: stored, and said aloud."""
+
+    told_at: int
+    source: SourceId
+    samples: tuple[tuple[PointCode, int], ...]
+
+
+class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
+    """What became of a command: obeyed, or refused with every reason."""
+
+    told_at: int
+    command: CommandId
+    problems: tuple[Problem, ...] = ()
+
+
+Effect = AlarmEvent | CaseEvent | RiskEvent | TooOld | CommandAnswer
+
+
+class JourneyState(msgspec.Struct):
+    """All that an enterprise's journey keeps between records: plain data, one encoding."""
+
+    enterprise: EnterpriseId
+    board: Board
+    desk: Desk = msgspec.field(default_factory=Desk)
+    risk: RiskState = msgspec.field(default_factory=RiskState)
+    hazards: dict[str, Hazard] = {}
+    plant: Plant | None = None
+    risk_model: RiskModel | None = None
+    evaluation: EvaluationState | None = None
+    told: int = 0
+
+
+class Journey:
+    """One enterprise's fold: step by step over its log."""
+
+    def __init__(self, state: JourneyState) -> None:
+        """Go on from a state; `begin` makes the first one."""
+        self.state = state
+        self._plan: Plan | None = None
+        self._evaluation: Evaluation | None = None
+        if state.plant is not None and state.evaluation is not None:
+            self._plan = plan_of(state.plant)
+            self._evaluation = Evaluation(self._plan, state.evaluation)
+
+    @classmethod
+    def begin(cls, enterprise: EnterpriseId) -> Journey:
+        """Return the journey of an enterprise whose log is empty."""
+        return cls(JourneyState(enterprise=enterprise, board=Board(enterprise)))
+
+    def step(self, record: Record) -> list[Effect]:
+        """Take one record; return what follows from it, in order.
+
+        Raises PlantRefused for a config record that breaks a rule: such a one must not have
+        entered the log.
+        """
+        self.state.told = max(self.state.told, told_at(record))
+        now = self.state.told
+        effects: list[Effect] = []
+        match record:
+            case ConfigRecord():
+                effects += self._configure(record, now)
+            case SamplesRecord(mark="real"):
+                effects += self._evaluate(record, now)
+            case TickRecord():
+                effects += self._tick(record, now)
+            case CommandRecord(command=command):
+                effects += self._obey(command, now)
+            case SamplesRecord() | EventsRecord() | LayoutRecord():
+                pass
+        effects += self._look_ahead(now)
+        effects += self._assess(now)
+        return effects
+
+    def wake_at(self) -> int | None:
+        """Return the next instant of the owner's clock at which a tick may change something.
+
+        `offline` is left out: it is due by the receiver's monotonic clock (`offline_due`).
+        """
+        if self._evaluation is None or self._plan is None:
+            return None
+        candidates = [
+            self._evaluation.wake_at(self.state.told),
+            next_change(self.state.risk, self._causes(), self.state.told),
+        ]
+        known = [at for at in candidates if at is not None and at > self.state.told]
+        return min(known, default=None)
+
+    def offline_due(self) -> dict[SourceId, int]:
+        """Return when each source that is not offline would be, unless its run advances."""
+        if self._evaluation is None or self._plan is None:
+            return {}
+        found = {source: self._evaluation.offline_due(source) for source in self._plan.plant.sources}
+        return {source: at for source, at in found.items() if at is not None}
+
+    # evaluate -> alarm
+
+    def _configure(self, record: ConfigRecord, now: int) -> list[Effect]:
+        plan = plan_of(record.plant)
+        state = self.state
+        state.plant, state.risk_model = record.plant, record.risk_model
+        if self._evaluation is None:
+            self._evaluation = Evaluation.begin(plan, now)
+            outcome = Outcome()
+        else:
+            outcome = self._evaluation.adopt(plan, now)
+        self._plan, state.evaluation = plan, self._evaluation.state
+        return self._publish(outcome, now)
+
+    def _evaluate(self, record: SamplesRecord, now: int) -> list[Effect]:
+        if self._evaluation is None:
+            raise Bug("samples before the first config record")
+        outcome = self._evaluation.take(record)
+        effects = self._publish(outcome, now)
+        if outcome.too_old:
+            told = tuple(outcome.too_old)
+            effects.append(TooOld(told_at=now, source=record.source, samples=told))
+        return effects
+
+    def _tick(self, record: TickRecord, now: int) -> list[Effect]:
+        if self._evaluation is None:
+            return []
+        return self._publish(self._evaluation.tick(record.at, record.offline), now)
+
+    def _publish(self, outcome: Outcome, now: int) -> list[Effect]:
+        """Bring the board to an outcome, then the desk to the board."""
+        assert self._evaluation is not None and self._plan is not None
+        evaluation, board, plan = self._evaluation, self.state.board, self._plan
+        levels = {name: one.level for name, one in plan.plant.conditions.items()}
+        covered, events = evaluation.is_covered, list[AlarmEvent]()
+        if outcome.anchored is None:
+            events += board.publish(outcome.transitions, levels, now, covered=covered)
+        else:
+            by_clock = [one for one in outcome.transitions if one.condition in plan.offline]
+            events += board.publish(by_clock, levels, now, covered=covered)
+            anchor = {
+                name: node
+                for name, node in outcome.anchored.nodes.items()
+                if not isinstance(plan.plant.conditions[name], Offline)
+            }
+            before = {
+                name: node.raised for name, node in anchor.items() if node.raised is not None
+            }
+            rest = (one for one in outcome.transitions if one.condition not in plan.offline)
+            events += board.replace_since(
+                {
+                    name: LONG_AGO if node.frontier is None else node.frontier
+                    for name, node in anchor.items()
+                },
+                episodes_of(before, rest),
+                levels,
+                now,
+                late=evaluation.is_late,
+                covered=covered,
+            )
+        events += board.settle_grace(covered, now)
+        board.forget(evaluation.anchored_at())
+        return self._hear(events)
+
+    def _look_ahead(self, now: int) -> list[Effect]:
+        """Publish under grace what coverage should have decided by now."""
+        if self._evaluation is None or self._plan is None:
+            return []
+        raises = self._evaluation.look_ahead(now - self._plan.plant.grace_ms)
+        levels = {one.condition: self._plan.plant.conditions[one.condition].level for one in raises}
+        return self._hear(self.state.board.publish_under_grace(raises, levels, now))
+
+    # alarm -> handling
+
+    def _hear(self, events: list[AlarmEvent]) -> list[Effect]:
+        effects: list[Effect] = []
+        for event in events:
+            effects.append(event)
+            effects += self.state.desk.hear(event)
+        return effects
+
+    def _obey(self, command: AnyCommand, now: int) -> list[Effect]:
+        """Obey a command, or answer why not; a refused one changes nothing."""
+        answer = CommandAnswer(told_at=now, command=command.id)
+        try:
+            done = self._do(command, now)
+        except CommandRefused as refused:
+            return [msgspec.structs.replace(answer, problems=refused.problems)]
+        return [*done, answer]
+
+    def _do(self, command: AnyCommand, now: int) -> list[Effect]:
+        state = self.state
+        match command:
+            case Acknowledge(occurrence=which, who=who):
+                return [state.board.acknowledge(which, who, now)]
+            case ConfirmHazard(hazard=hazard, article=article, who=who):
+                if hazard in state.hazards:
+                    raise CommandRefused([Problem("hazard", "already_open", {"id": hazard})])
+                state.hazards[hazard] = Hazard(id=hazard, article=article, since=now, by=who)
+                return []
+            case ResolveHazard(hazard=hazard):
+                if hazard not in state.hazards:
+                    raise CommandRefused([Problem("hazard", "unknown_hazard", {"id": hazard})])
+                del state.hazards[hazard]
+                return []
+            case _:
+                return [state.desk.obey(command, now)]
+
+    # handling -> risk
+
+    def _causes(self) -> list[Cause]:
+        state = self.state
+        if state.risk_model is None or state.plant is None:
+            return []
+        return causes_of(
+            state.risk_model,
+            state.plant.conditions,
+            state.board.occurrences.values(),
+            state.desk.cases.values(),
+            state.hazards.values(),
+        )
+
+    def _assess(self, now: int) -> list[Effect]:
+        state = self.state
+        if state.risk_model is None or self._evaluation is None:
+            return []
+        latest = assess(
+            state.risk_model, state.risk, self._causes(), now, has_data=self._evaluation.has_data()
+        )
+        if latest == state.risk.latest:
+            return []
+        state.risk.latest = latest
+        return [RiskEvent(told_at=now, assessment=latest)]
