@@ -168,12 +168,12 @@ class Journey:
         assert self._evaluation is not None and self._plan is not None
         evaluation, board, plan = self._evaluation, self.state.board, self._plan
         levels = {name: one.level for name, one in plan.plant.conditions.items()}
-        covered, events = evaluation.is_covered, list[AlarmEvent]()
+        proven, events = evaluation.is_proven, list[AlarmEvent]()
         if outcome.anchored is None:
-            events += board.publish(outcome.transitions, levels, now, covered=covered)
+            events += board.publish(outcome.transitions, levels, now, proven=proven)
         else:
             by_clock = [one for one in outcome.transitions if one.condition in plan.offline]
-            events += board.publish(by_clock, levels, now, covered=covered)
+            events += board.publish(by_clock, levels, now, proven=proven)
             anchor = {
                 name: node
                 for name, node in outcome.anchored.nodes.items()
@@ -192,9 +192,9 @@ class Journey:
                 levels,
                 now,
                 late=evaluation.is_late,
-                covered=covered,
+                proven=proven,
             )
-        events += board.settle_grace(covered, now)
+        events += board.settle_grace(proven, now)
         board.forget(evaluation.anchored_at())
         return self._hear(events)
 

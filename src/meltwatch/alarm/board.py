@@ -18,7 +18,7 @@ from meltwatch.model.condition import Level
 from meltwatch.model.ids import ConditionId, EnterpriseId, OccurrenceId, occurrence_id
 
 At = Callable[[ConditionId, int], bool]
-"""A question about an instant of a condition: is it late, is it covered."""
+"""A question about an instant of a condition: is it late, is it proven."""
 
 
 class Episode(msgspec.Struct):
@@ -49,7 +49,7 @@ class Board(msgspec.Struct):
         levels: Mapping[ConditionId, Level],
         told_at: int,
         *,
-        covered: At,
+        proven: At,
     ) -> list[AlarmEvent]:
         """Publish raises and returns that only add to what is there."""
         events: list[AlarmEvent] = []
@@ -60,11 +60,11 @@ class Board(msgspec.Struct):
                 if active is None:
                     events.append(self._raise(episode, levels[one.condition], told_at))
                 else:
-                    events += self._bring(active, episode, told_at, covered)
+                    events += self._bring(active, episode, told_at, proven)
             elif active is not None:
                 flags = tuple(sorted({*active.flags, *one.flags}))
                 episode = Episode(one.condition, active.raised, one.at, flags)
-                events += self._bring(active, episode, told_at, covered)
+                events += self._bring(active, episode, told_at, proven)
             else:
                 raise Bug(f"{one.condition} returns at {one.at} but was never raised")
         return events
@@ -82,13 +82,13 @@ class Board(msgspec.Struct):
                 events.append(event)
         return events
 
-    def settle_grace(self, covered: At, told_at: int) -> list[AlarmEvent]:
-        """Withdraw what grace published and coverage has passed without confirming it."""
+    def settle_grace(self, proven: At, told_at: int) -> list[AlarmEvent]:
+        """Withdraw what grace published and samples have passed without confirming it."""
         unproven = [one for one in self.occurrences.values() if one.graced]
         return [
             self._withdraw(one, told_at)
             for one in unproven
-            if covered(one.condition, one.raised)
+            if proven(one.condition, one.raised)
         ]
 
     def replace_since(
@@ -99,12 +99,12 @@ class Board(msgspec.Struct):
         told_at: int,
         *,
         late: At,
-        covered: At,
+        proven: At,
     ) -> list[AlarmEvent]:
         """Make what is published since the anchor equal to the episodes of a run again.
 
         `since`: for each condition that was run again, the instant after which it was. What grace
-        published in an interval that is not covered stays.
+        published where nothing is proven yet stays.
         """
         published: dict[ConditionId, list[Occurrence]] = {name: [] for name in since}
         for one in sorted(self.occurrences.values(), key=lambda one: (one.raised, one.id)):
@@ -127,10 +127,10 @@ class Board(msgspec.Struct):
                 events.append(self._raise(episode, levels[episode.condition], told_at))
             else:
                 published[episode.condition].remove(same)
-                events += self._bring(same, episode, told_at, covered)
+                events += self._bring(same, episode, told_at, proven)
         for left in published.values():
             for one in left:
-                if not one.graced or covered(one.condition, one.raised):
+                if not one.graced or proven(one.condition, one.raised):
                     events.append(self._withdraw(one, told_at))
         return events
 
@@ -196,10 +196,10 @@ class Board(msgspec.Struct):
         return AlarmEvent(told=Told.RAISED, told_at=told_at, occurrence=one)
 
     def _bring(
-        self, one: Occurrence, episode: Episode, told_at: int, covered: At
+        self, one: Occurrence, episode: Episode, told_at: int, proven: At
     ) -> list[AlarmEvent]:
         """Bring a published occurrence to what was decided; tell only what has changed."""
-        graced = one.graced and not covered(one.condition, episode.raised)
+        graced = one.graced and not proven(one.condition, episode.raised)
         one = msgspec.structs.replace(one, graced=graced)
         self._put(one)
         flags = episode.flags

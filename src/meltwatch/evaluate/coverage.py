@@ -18,7 +18,8 @@ class Coverage(msgspec.Struct):
     `run_end`: complete_to of the live run (None before the first frame). `holes`: every hole
     since the anchor, closed or not, at its full extent. `advanced_at`: the receiver's clock when
     the live run last advanced, or when the source was configured. `offline_since`: while offline,
-    the instant of the raise; `offline_marks`: all such instants since the anchor.
+    the instant of the raise; `offline_marks`: all such instants since the anchor. `proven`: up to
+    where the engine has run over complete samples; what it decided beyond is provisional.
     """
 
     advanced_at: int
@@ -27,13 +28,7 @@ class Coverage(msgspec.Struct):
     holes: list[Interval] = []
     offline_since: int | None = None
     offline_marks: list[int] = []
-
-    def clone(self) -> Coverage:
-        """Return a copy that shares nothing that changes."""
-        twin = msgspec.structs.replace(self)
-        twin.covered, twin.holes = self.covered.copy(), self.holes.copy()
-        twin.offline_marks = self.offline_marks.copy()
-        return twin
+    proven: int | None = None
 
     def contains(self, at: int) -> bool:
         """Return whether the instant is complete."""
@@ -52,6 +47,11 @@ class Coverage(msgspec.Struct):
         if self.run_end > reached:
             found.append((reached, self.run_end))
         return found
+
+    def prove(self, after: int) -> None:
+        """Note that the engine has run over all that is complete, from `after` on."""
+        gaps = self.gaps(after)
+        self.proven = gaps[0][0] if gaps else self.run_end
 
     def in_hole(self, at: int) -> bool:
         """Return whether the instant lies in a hole, closed or not."""

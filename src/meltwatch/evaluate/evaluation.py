@@ -25,6 +25,10 @@ ANCHOR_EVERY_MS = 60_000
 this and less than twice this; older ones are reported, not evaluated."""
 
 
+HOLE_GIVEN_UP_MS = 7 * 24 * 3_600_000
+"""How long an open hole is waited for: what a gateway's outbox holds. After that it counts as
+never closed, so that what is kept stays bounded; frames that still come for it are reported."""
+
 LONG_AGO = -(2**62)
 """Before every instant."""
 
@@ -110,6 +114,8 @@ class Evaluation:
         else:
             self.live.feed(record.samples, record.epoch, record.seq)
             outcome = Outcome(self.live.advance(self._frontiers()))
+            if not after:
+                coverage.prove(self._start(record.source))
             self._move_anchor()
         outcome.transitions = _in_order([*turns, *outcome.transitions])
         outcome.too_old = too_old
@@ -200,18 +206,16 @@ class Evaluation:
             return None
         return coverage.advanced_at + self.plan.plant.sources[source].offline_ms
 
-    def is_covered(self, condition: ConditionId, at: int) -> bool:
-        """Return whether all sources of a condition are complete at an instant."""
-        return all(
-            self.state.coverage[source].contains(at) or at <= self._anchor_frontier(source)
-            for source in self.plan.sources[condition]
-        )
+    def is_proven(self, condition: ConditionId, at: int) -> bool:
+        """Return whether an instant of a condition is decided on complete samples."""
+        reached = (self.state.coverage[source].proven for source in self.plan.sources[condition])
+        return all(proven is not None and at <= proven for proven in reached)
 
     def is_late(self, condition: ConditionId, at: int) -> bool:
         """Return whether an instant lies in a closed hole of a source of the condition."""
-        covered = self.is_covered(condition, at)
-        return covered and any(
-            self.state.coverage[source].in_hole(at) for source in self.plan.sources[condition]
+        sources = self.plan.sources[condition]
+        return self.is_proven(condition, at) and any(
+            self.state.coverage[source].in_hole(at) for source in sources
         )
 
     def has_data(self) -> bool:
@@ -299,23 +303,24 @@ class Evaluation:
     def _anchor_frontier(self, source: SourceId) -> int:
         return self.state.anchors[0].frontiers.get(source, LONG_AGO)
 
+    def _start(self, source: SourceId) -> int:
+        """Return the instant after which the anchor knows nothing of a source."""
+        anchored = self.state.anchors[0].frontiers.get(source)
+        covered = self.state.coverage[source].covered
+        if anchored is None:
+            return covered[0][0] if covered else LONG_AGO
+        return anchored
+
     def _gaps(self, source: SourceId) -> list[Interval]:
-        coverage = self.state.coverage[source]
-        start = self.state.anchors[0].frontiers.get(source)
-        if start is None:
-            start = coverage.covered[0][0] if coverage.covered else 0
-        return coverage.gaps(start)
+        return self.state.coverage[source].gaps(self._start(source))
 
     def _move_anchor(self) -> None:
         """Take a new anchor once the live engine has run far enough with nothing open."""
         state = self.state
         newest, frontiers = state.anchors[-1], self.live.state.frontiers
-        if self.anything_offline() or not all(
-            end - newest.frontiers.get(source, LONG_AGO) >= ANCHOR_EVERY_MS
-            for source, end in frontiers.items()
-        ):
-            return
-        if any(self._gaps(source) for source in frontiers):
+        far = [end - newest.frontiers.get(source, LONG_AGO) for source, end in frontiers.items()]
+        open_holes = self.anything_offline() or any(self._gaps(source) for source in frontiers)
+        if min(far) < ANCHOR_EVERY_MS or (open_holes and max(far) < HOLE_GIVEN_UP_MS):
             return
         state.anchors = [newest, self.live.clone().state][-2:]
         state.kept = [
@@ -344,6 +349,8 @@ class Evaluation:
         for source in self.state.coverage:
             transitions += self._run_source(engine, source)
         transitions += engine.advance(self._frontiers())
+        for source, coverage in self.state.coverage.items():
+            coverage.prove(self._start(source))
         self.live = engine
         self.state.live = engine.state
         return Outcome(_in_order(transitions), anchored=anchor)

@@ -89,11 +89,18 @@ class Twin:
         return gone
 
     def feed(self, samples: SampleBatch, epoch: EpochId, seq: int) -> None:
-        """Let samples wait for their coverage; points that the plan does not have are left out."""
-        signals = self.state.signals
+        """Let samples wait for their coverage.
+
+        Left out: points that the plan does not have, and instants that are decided already (a
+        correction makes the engine run again from before it).
+        """
+        signals, points = self.state.signals, self.plan.plant.points
         for row, (code, at, value, quality) in enumerate(samples.rows()):
             signal = signals.get(code)
-            if signal is not None:
+            if signal is None:
+                continue
+            frontier = self.state.frontiers.get(points[code].source)
+            if frontier is None or at > frontier:
                 signal.waiting.append((at, (epoch, seq, row), value, quality))
 
     def advance(self, frontiers: dict[SourceId, int], *, stale: bool = True) -> list[Transition]:

@@ -1,0 +1,173 @@
+"""How this room opens SQLite: format stamp, pragmas, transactions, and errors with a meaning.
+
+Nothing here knows what the tables hold. Every connection has a busy timeout; writers use WAL,
+readers are separate connections that cannot write.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from meltwatch.ledger.errors import Damaged, Unavailable, UnknownFormat
+
+Sync = Literal["full", "off"]
+"""`full`: a commit is on the disk when it returns. `off`: only a process may die, not the machine."""
+
+PAGE_BYTES = 16_384
+"""Frames are tens of kilobytes: big pages keep a frame's overflow chain short."""
+
+_TRANSIENT = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+_BROKEN = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+
+class Format(msgspec.Struct, frozen=True):
+    """What a kind of file is stamped with (`application_id`, `user_version`) and made of."""
+
+    application_id: int
+    version: int
+    schema: tuple[str, ...]
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """How the files of one home are opened; `busy_ms` is how long a lock is waited for."""
+
+    sync: Sync = "full"
+    busy_ms: int = 5_000
+
+
+def open_writer(path: Path, form: Format, opening: Opening) -> sqlite3.Connection:
+    """Open or create a file for writing; raises `UnknownFormat` before touching a foreign one."""
+    connection = connect(path, "rwc", opening)
+    try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        if not _is_blank(connection):
+            _expect(connection, path, form)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {opening.sync}")
+        if _is_blank(connection):
+            _stamp(connection, form)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path, form: Format, opening: Opening) -> sqlite3.Connection:
+    """Open an existing file for reading only.
+
+    Not `mode=ro`: such a connection leaves its side files behind and cannot recover a WAL that a
+    crash has left.
+    """
+    connection = connect(path, "rw", opening)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        _expect(connection, path, form)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect(path: Path, mode: str, opening: Opening) -> sqlite3.Connection:
+    """Return a bare connection that may be handed from thread to thread under its owner's lock."""
+    return sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=opening.busy_ms / 1000,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run the block as one write transaction: all of it, or after any error none of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has already rolled back after some errors (a full disk among them).
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def guarded(place: Path) -> Iterator[None]:
+    """Give the errors of the disk a meaning: `Unavailable` passes, `Damaged` does not."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", -1) & 0xFF
+        if code in _TRANSIENT:
+            raise Unavailable(str(place), str(error)) from error
+        if code in _BROKEN:
+            raise Damaged(str(place), str(error)) from error
+        raise
+    except OSError as error:
+        raise Unavailable(str(place), str(error)) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable, as its files already are."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def scalar(connection: sqlite3.Connection, sql: str, *params: str | int) -> int:
+    """Return the single integer of a query; 0 for no row or NULL."""
+    row = connection.execute(sql, params).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    """Tell whether nothing was ever committed: a new file, or one whose maker died in the making."""
+    stamped = scalar(connection, "PRAGMA application_id") or scalar(
+        connection, "PRAGMA user_version"
+    )
+    return not stamped and not scalar(connection, "SELECT count(*) FROM sqlite_master")
+
+
+def _expect(connection: sqlite3.Connection, path: Path, form: Format) -> None:
+    version = scalar(connection, "PRAGMA user_version")
+    kin = scalar(connection, "PRAGMA application_id") == form.application_id
+    if not kin or version != form.version:
+        raise UnknownFormat(str(path), version if kin else 0, form.version)
+
+
+def _stamp(connection: sqlite3.Connection, form: Format) -> None:
+    with transaction(connection):
+        for statement in form.schema:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {form.application_id}")
+        connection.execute(f"PRAGMA user_version = {form.version}")
