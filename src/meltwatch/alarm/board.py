@@ -16,6 +16,7 @@ from meltwatch.errors import Bug, CommandRefused, Problem
 from meltwatch.evaluate.node import LATE, UNCONFIRMED, Transition
 from meltwatch.model.condition import Level
 from meltwatch.model.ids import ConditionId, EnterpriseId, OccurrenceId, occurrence_id
+from meltwatch.model.reason import Reason
 
 At = Callable[[ConditionId, int], bool]
 """A question about an instant of a condition: is it late, is it proven."""
@@ -32,6 +33,7 @@ class Episode(msgspec.Struct):
     returned: int | None = None
     flags: tuple[str, ...] | None = ()
     also: tuple[str, ...] = ()
+    reason: Reason | None = None
 
 
 class Board(msgspec.Struct):
@@ -56,7 +58,7 @@ class Board(msgspec.Struct):
         for one in transitions:
             active = self.active(one.condition)
             if one.rises:
-                episode = Episode(one.condition, one.at, None, one.flags)
+                episode = Episode(one.condition, one.at, None, one.flags, (), one.reason)
                 if active is None:
                     events.append(self._raise(episode, levels[one.condition], told_at))
                 else:
@@ -77,7 +79,7 @@ class Board(msgspec.Struct):
         for one in raises:
             if self.active(one.condition) is None:
                 flags = tuple(sorted({*one.flags, UNCONFIRMED}))
-                episode = Episode(one.condition, one.at, None, flags)
+                episode = Episode(one.condition, one.at, None, flags, (), one.reason)
                 event = self._raise(episode, levels[one.condition], told_at, graced=True)
                 events.append(event)
         return events
@@ -190,6 +192,7 @@ class Board(msgspec.Struct):
             flags=episode.flags or (),
             visible_at=told_at,
             standing=standing,
+            reason=episode.reason,
             graced=graced,
         )
         self._put(one)
@@ -210,6 +213,8 @@ class Board(msgspec.Struct):
         )
         if changed == one:
             return []
+        if episode.reason is not None and changed.raised != one.raised:
+            changed = msgspec.structs.replace(changed, reason=episode.reason)
         if one.returned is None and changed.returned is not None:
             changed = changed.happen(Happens.RETURN)
         elif one.returned is not None and changed.returned is None:
@@ -234,7 +239,7 @@ def episodes_of(
     told = list(running.values())
     for one in transitions:
         if one.rises:
-            episode = Episode(one.condition, one.at, None, one.flags)
+            episode = Episode(one.condition, one.at, None, one.flags, (), one.reason)
             running[one.condition] = episode
             told.append(episode)
         else:

@@ -9,13 +9,14 @@ import msgspec
 from meltwatch.alarm.standing import Happens, Standing, after
 from meltwatch.model.condition import Level
 from meltwatch.model.ids import ConditionId, OccurrenceId
+from meltwatch.model.reason import Reason
 
 
 class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
     """One raise of a condition, from `raised` to `returned` (None while raised), ms UTC.
 
     `flags` sorted. `visible_at`: the owner's clock when it was published: deadlines run from
-    there. `graced`: published under grace and not yet covered by samples.
+    there. `reason`: why it was raised, as data. `graced`: published under grace and not yet covered by samples.
     """
 
     id: OccurrenceId
@@ -26,6 +27,7 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...]
     visible_at: int
     standing: Standing
+    reason: Reason | None = None
     graced: bool = False
 
     @property

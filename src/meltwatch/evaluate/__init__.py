@@ -6,7 +6,11 @@ the environment; instants come in with the samples. `twin` is the plain engine o
 
     signal   a point as a step function: value, unknown, blind
     judge    what a kind says of the values it reads (a verdict)
-    node     one condition through its gate, raw state and delays, instant by instant
-    plan     a plant checked and put in order
+    node     the state of one condition, and what it publishes
+    step     one condition through its gate, raw state and delays, instant by instant
+    reasons  why a condition is raised
+    plan     a plant checked and put in order (refusals)
     twin     all nodes of a plant, driven by samples and coverage
+    coverage   what of a source's time is complete: runs, holes, gaps
+    evaluation frames as they come: live, late, corrected, under grace
 """

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 
 import msgspec
 
-from meltwatch.evaluate.node import Node, Step, Transition, node_of
+from meltwatch.evaluate.node import Node, Transition, node_of
 from meltwatch.evaluate.plan import Plan
 from meltwatch.evaluate.signal import Event, Signal, Turn
+from meltwatch.evaluate.step import Step
 from meltwatch.model.condition import members
 from meltwatch.model.ids import ConditionId, EpochId, PointCode, SourceId
+from meltwatch.model.reason import Reason
 from meltwatch.model.sample import SampleBatch
 
 
@@ -151,7 +153,8 @@ class Twin:
         step = Step(name, self.plan.plant.conditions[name], node)
         step.tell(at)
         self._pass_on(name, step)
-        return Transition(at, name, offline)
+        reason = Reason("offline", {"source": self.plan.offline[name]}) if offline else None
+        return Transition(at, name, offline, (), reason)
 
     def dues(self) -> list[int]:
         """Return the ends of all running on-delays, whatever the coverage."""

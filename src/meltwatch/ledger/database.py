@@ -63,15 +63,12 @@ class Opening(msgspec.Struct, frozen=True):
 
 def open_writer(path: Path, form: Format, opening: Opening) -> sqlite3.Connection:
     """Open or create a file for writing; raises `UnknownFormat` before touching a foreign one."""
-    connection = connect(path, "rwc", opening)
+    if not path.exists():
+        _create(path, form, opening)
+    connection = connect(path, "rw", opening)
     try:
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        if not _is_blank(connection):
-            _expect(connection, path, form)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _expect(connection, path, form)
         connection.execute(f"PRAGMA synchronous = {opening.sync}")
-        if _is_blank(connection):
-            _stamp(connection, form)
     except BaseException:
         connection.close()
         raise
@@ -144,18 +141,35 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return a database with its side files, which belong to it while it is open or after a kill."""
+    return [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
+
+
 def scalar(connection: sqlite3.Connection, sql: str, *params: str | int) -> int:
     """Return the single integer of a query; 0 for no row or NULL."""
     row = connection.execute(sql, params).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def _is_blank(connection: sqlite3.Connection) -> bool:
-    """Tell whether nothing was ever committed: a new file, or one whose maker died in the making."""
-    stamped = scalar(connection, "PRAGMA application_id") or scalar(
-        connection, "PRAGMA user_version"
-    )
-    return not stamped and not scalar(connection, "SELECT count(*) FROM sqlite_master")
+def _create(path: Path, form: Format, opening: Opening) -> None:
+    """Make a whole file under another name first: nobody ever sees one that is half made."""
+    making = path.with_name(path.name + ".new")
+    for leftover in files_of(making):
+        leftover.unlink(missing_ok=True)
+    connection = connect(making, "rwc", opening)
+    try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        with transaction(connection):
+            for statement in form.schema:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {form.application_id}")
+            connection.execute(f"PRAGMA user_version = {form.version}")
+    finally:
+        connection.close()
+    making.rename(path)
+    sync_directory(path.parent)
 
 
 def _expect(connection: sqlite3.Connection, path: Path, form: Format) -> None:
@@ -163,11 +177,3 @@ def _expect(connection: sqlite3.Connection, path: Path, form: Format) -> None:
     kin = scalar(connection, "PRAGMA application_id") == form.application_id
     if not kin or version != form.version:
         raise UnknownFormat(str(path), version if kin else 0, form.version)
-
-
-def _stamp(connection: sqlite3.Connection, form: Format) -> None:
-    with transaction(connection):
-        for statement in form.schema:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {form.application_id}")
-        connection.execute(f"PRAGMA user_version = {form.version}")

@@ -11,9 +11,8 @@ from meltwatch.handling.case import Case
 from meltwatch.handling.progress import Move
 from meltwatch.model.condition import Condition, Interlock, Offline, Silent
 from meltwatch.model.ids import ConditionId
+from meltwatch.model.reason import Params
 from meltwatch.model.risk_model import Colour, Floor, RiskModel
-
-Params = dict[str, str | int | float]
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from meltwatch.model.reason import Params
 from meltwatch.model.risk_model import Colour, RiskModel
-from meltwatch.risk.causes import Cause, Params
+from meltwatch.risk.causes import Cause
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True):
