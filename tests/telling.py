@@ -16,7 +16,14 @@ from meltwatch.alarm.standing import Standing
 from meltwatch.apps.story import default_risk_model
 from meltwatch.journey import Effect, Journey
 from meltwatch.model.condition import Condition
-from meltwatch.model.ids import ConditionId, EnterpriseId, EpochId, OccurrenceId, PointCode, SourceId
+from meltwatch.model.ids import (
+    ConditionId,
+    EnterpriseId,
+    EpochId,
+    OccurrenceId,
+    PointCode,
+    SourceId,
+)
 from meltwatch.model.instant import to_ms
 from meltwatch.model.log import ConfigRecord, Record, SamplesRecord, TickRecord
 from meltwatch.model.plant import Plant, Point, Source
@@ -32,8 +39,13 @@ def plant_of(
     conditions: Mapping[str, Mapping[str, Any]],
     stale_s: Mapping[str, float | None] | None = None,
     offline_s: float = 30,
+    source_of: Mapping[str, str] | None = None,
 ) -> Plant:
-    """Return a plant of the conditions; every point that they name exists, `stale_s` 10."""
+    """Return a plant of the conditions; every point that they name exists, `stale_s` 10.
+
+    `source_of` names the gateway of a point; the others come from `gateway`.
+    """
+    brought = {name: SourceId(source) for name, source in (source_of or {}).items()}
     typed = {
         ConditionId(name): msgspec.convert({"level": 3, **told}, Condition)
         for name, told in conditions.items()
@@ -44,11 +56,16 @@ def plant_of(
         enterprise=EnterpriseId("test-plant"),
         module="aluminium-dc",
         points={
-            PointCode(name): Point(unit="", stale_s=stale.get(name, 10), source=GATEWAY)
+            PointCode(name): Point(
+                unit="", stale_s=stale.get(name, 10), source=brought.get(name, GATEWAY)
+            )
             for name in names
         },
         conditions=typed,
-        sources={GATEWAY: Source(offline_s=offline_s, first_at=0)},
+        sources={
+            source: Source(offline_s=offline_s, first_at=0)
+            for source in sorted({GATEWAY, *brought.values()})
+        },
     )
 
 
@@ -60,7 +77,7 @@ class Telling:
         self.journey = Journey.begin(plant.enterprise)
         self.effects: list[Effect] = []
         self.seq: dict[str, int] = {}
-        self.end = to_ms(-1)
+        self.ends: dict[str, int] = {}
         config = ConfigRecord(received_at=0, plant=plant, risk_model=default_risk_model())
         self.take(config)
 
@@ -79,16 +96,18 @@ class Telling:
         since: float | None = None,
         epoch: str = "1",
         backfill: bool = False,
+        source: str = GATEWAY,
     ) -> None:
         """Deliver a frame that completes up to `to` seconds, at `at` (default: at once)."""
         arrives = to_ms(to if at is None else at)
         self.pass_time(arrives)
         self.seq[epoch] = self.seq.get(epoch, 0) + 1
-        start = self.end if since is None else to_ms(since)
+        end = self.ends.get(source, to_ms(-1))
+        start = end if since is None else to_ms(since)
         self.take(
             SamplesRecord(
                 received_at=arrives,
-                source=GATEWAY,
+                source=SourceId(source),
                 epoch=EpochId(epoch),
                 seq=self.seq[epoch],
                 complete_from=start,
@@ -98,7 +117,7 @@ class Telling:
             )
         )
         if not backfill:
-            self.end = to_ms(to)
+            self.ends[source] = to_ms(to)
 
     def take_correction(self, point: str, second: float, value: float, to: float) -> list[Effect]:
         """Deliver a frame up to `to` with one sample for an instant long complete."""
@@ -165,15 +184,13 @@ def rows_of(signals: Signals, after: float, to: float) -> list[tuple[str, float,
     ]
 
 
-def every(period: float, path: Sequence[tuple[float, float | None]], until: float) -> list[
-    tuple[float, float | None]
-]:
+def every(
+    period: float, path: Sequence[tuple[float, float | None]], until: float
+) -> list[tuple[float, float | None]]:
     """Return a step path sampled every `period` seconds from its first entry to `until`."""
     count = int((until - path[0][0]) / period) + 1
     seconds = [path[0][0] + place * period for place in range(count)]
-    return [
-        (second, [value for start, value in path if start <= second][-1]) for second in seconds
-    ]
+    return [(second, [value for start, value in path if start <= second][-1]) for second in seconds]
 
 
 def _row(point: str, second: float, value: float | None) -> Row:

@@ -27,6 +27,7 @@ from meltwatch.model.log import (
     ConfigRecord,
     ConfirmHazard,
     EventsRecord,
+    Happening,
     LayoutRecord,
     Record,
     ResolveHazard,
@@ -38,6 +39,7 @@ from meltwatch.model.plant import Plant
 from meltwatch.model.risk_model import RiskModel
 from meltwatch.risk.causes import Cause, Hazard, causes_of
 from meltwatch.risk.colour import RiskEvent, RiskState, assess, next_change
+
 
 class TooOld(msgspec.Struct, frozen=True, kw_only=True, tag="too_old"):
     """Corrections came for instants that can no longer be evaluated: stored, and said aloud."""
@@ -55,7 +57,14 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
     problems: tuple[Problem, ...] = ()
 
 
-Effect = AlarmEvent | CaseEvent | RiskEvent | TooOld | CommandAnswer
+class Notice(msgspec.Struct, frozen=True, kw_only=True, tag="notice"):
+    """Something happened that is no alarm of the plant and must be seen: a conflict of frames."""
+
+    told_at: int
+    happening: Happening
+
+
+Effect = AlarmEvent | CaseEvent | RiskEvent | TooOld | CommandAnswer | Notice
 
 
 class JourneyState(msgspec.Struct):
@@ -83,6 +92,7 @@ class Journey:
         if state.plant is not None and state.evaluation is not None:
             self._plan = plan_of(state.plant)
             self._evaluation = Evaluation(self._plan, state.evaluation)
+            self._evaluation.look_ahead(state.told - state.plant.grace_ms)  # what to wait for
 
     @classmethod
     def begin(cls, enterprise: EnterpriseId) -> Journey:
@@ -107,8 +117,10 @@ class Journey:
                 effects += self._tick(record, now)
             case CommandRecord(command=command):
                 effects += self._obey(command, now)
-            case SamplesRecord() | EventsRecord() | LayoutRecord():
-                pass
+            case EventsRecord(events=events):
+                effects += [Notice(told_at=now, happening=one) for one in events]
+            case SamplesRecord() | LayoutRecord():
+                pass  # samples marked `test` never touch the real state; layouts are for readers
         effects += self._look_ahead(now)
         effects += self._assess(now)
         return effects
@@ -131,7 +143,9 @@ class Journey:
         """Return when each source that is not offline would be, unless its run advances."""
         if self._evaluation is None or self._plan is None:
             return {}
-        found = {source: self._evaluation.offline_due(source) for source in self._plan.plant.sources}
+        found = {
+            source: self._evaluation.offline_due(source) for source in self._plan.plant.sources
+        }
         return {source: at for source, at in found.items() if at is not None}
 
     # evaluate -> alarm
@@ -179,9 +193,7 @@ class Journey:
                 for name, node in outcome.anchored.nodes.items()
                 if not isinstance(plan.plant.conditions[name], Offline)
             }
-            before = {
-                name: node.raised for name, node in anchor.items() if node.raised is not None
-            }
+            before = {name: node.raised for name, node in anchor.items() if node.raised is not None}
             rest = (one for one in outcome.transitions if one.condition not in plan.offline)
             events += board.replace_since(
                 {

@@ -30,7 +30,9 @@ class Room(NamedTuple):
 def rooms() -> dict[str, Room]:
     """Return the code map: rows "| `room/` | answers | may not | state |"."""
     row = re.compile(r"^\| `(\w+)(/|\.py)` \|[^|]+\|[^|]+\| (\w+) \|$", re.MULTILINE)
-    found = [Room(name, end == "/", state) for name, end, state in row.findall(MAP.read_text("utf-8"))]
+    found = [
+        Room(name, end == "/", state) for name, end, state in row.findall(MAP.read_text("utf-8"))
+    ]
     return {room.name: room for room in found}
 
 
@@ -51,7 +53,9 @@ def pure_modules() -> list[Path]:
 
 def sources() -> list[Path]:
     """Return every Python file of the project."""
-    return [path for place in ("src", "tests", "tools") for path in sorted((ROOT / place).rglob("*.py"))]
+    return [
+        path for place in ("src", "tests", "tools") for path in sorted((ROOT / place).rglob("*.py"))
+    ]
 
 
 def contract(name: str) -> dict[str, Any]:

@@ -50,9 +50,9 @@ def test_a_seeded_generator_is_allowed() -> None:
 
 def ruff(source: str, place: str) -> str:
     """Return what ruff says of a source, as if it stood at a place of the project."""
+    how = ["--select=TID251", "--output-format=concise", f"--stdin-filename={place}", "-"]
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--select=TID251", "--output-format=concise"]
-        + [f"--stdin-filename={place}", "-"],
+        [sys.executable, "-m", "ruff", "check", *how],
         input=source,
         capture_output=True,
         text=True,

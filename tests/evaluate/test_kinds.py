@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.telling import every, tell
+from tests.telling import Signals, every, tell
 
 Table = dict[str, dict[str, Any]]
 
@@ -81,7 +81,10 @@ def test_difference_waits_for_both_and_takes_values_of_one_instant_together() ->
     conditions: Table = {
         "d": {"kind": "difference", "of": ["a", "b"], "as": "high", "limit": 8, "deadband": 2}
     }
-    signals = {"a": [(0, 20), (2, 30), (3, 30), (4, 17)], "b": [(1, 20), (2, 30), (3, 22), (4, 12)]}
+    signals: Signals = {
+        "a": [(0, 20), (2, 30), (3, 30), (4, 17)],
+        "b": [(1, 20), (2, 30), (3, 22), (4, 12)],
+    }
     assert tell(conditions, signals, 5) == [("d", 3, 4, ())]
 
 
@@ -95,7 +98,7 @@ def test_difference_is_marked_while_either_side_is_unknown() -> None:
             "on_delay_s": 12,
         }
     }
-    signals = {"a": every(1, [(0, 0)], 30), "b": [(0, 9)]}
+    signals: Signals = {"a": every(1, [(0, 0)], 30), "b": [(0, 9)]}
     assert tell(conditions, signals, 30) == [("d", 12, None, ("unconfirmed",))]
 
 
@@ -149,7 +152,7 @@ VOTE: Table = {
 
 
 def test_a_vote_counts_raw_states_and_returns_after_its_own_delay() -> None:
-    signals = {
+    signals: Signals = {
         "a": every(1, [(0, 0), (1, 11), (4, 0)], 9),
         "b": every(1, [(0, 0), (2, 11), (5, 0)], 9),
         "c": every(1, [(0, 0)], 9),
@@ -159,7 +162,7 @@ def test_a_vote_counts_raw_states_and_returns_after_its_own_delay() -> None:
 
 def test_an_undecided_vote_stays_as_it_was() -> None:
     """With one member gone silent, one false leaves the vote open: it neither clears nor counts."""
-    signals = {
+    signals: Signals = {
         "a": every(1, [(0, 11), (20, 0)], 40),
         "b": every(1, [(0, 11)], 40),
         "c": [(0, 0), (35, 0)],
@@ -170,7 +173,7 @@ def test_an_undecided_vote_stays_as_it_was() -> None:
 
 def test_with_unknown_counts_an_unknown_member_counts_as_true() -> None:
     conditions: Table = {**VOTE, "two": {**VOTE["two"], "unknown_counts": True}}
-    signals = {"a": every(1, [(0, 11)], 20), "b": every(1, [(0, 0)], 20), "c": [(0, 0)]}
+    signals: Signals = {"a": every(1, [(0, 11)], 20), "b": every(1, [(0, 0)], 20), "c": [(0, 0)]}
     out = [one for one in tell(conditions, signals, 20) if one[0] == "two"]
     assert out == [("two", 10, None, ("unconfirmed",))]
 
@@ -207,7 +210,7 @@ LOCK: Table = {
 
 
 def test_an_interlock_fails_when_its_effects_are_not_true_together_in_time() -> None:
-    signals = {
+    signals: Signals = {
         "p": every(1, [(0, 9), (2, 0), (20, 9)], 30),
         "v": every(1, [(0, 0), (3, 1), (4, 0), (8, 1)], 30),
         "w": every(1, [(0, 0), (4, 1)], 30),
@@ -216,7 +219,7 @@ def test_an_interlock_fails_when_its_effects_are_not_true_together_in_time() -> 
 
 
 def test_effects_true_at_exactly_the_last_moment_are_in_time() -> None:
-    signals = {
+    signals: Signals = {
         "p": every(1, [(0, 9), (2, 0)], 9),
         "v": every(1, [(0, 0), (5, 1)], 9),
         "w": every(1, [(0, 0), (5, 1)], 9),
@@ -225,13 +228,17 @@ def test_effects_true_at_exactly_the_last_moment_are_in_time() -> None:
 
 
 def test_an_unknown_effect_is_not_true_and_the_raise_says_so() -> None:
-    signals = {"p": every(1, [(0, 9), (20, 0)], 30), "v": every(1, [(0, 1)], 30), "w": [(0, 1)]}
+    signals: Signals = {
+        "p": every(1, [(0, 9), (20, 0)], 30),
+        "v": every(1, [(0, 1)], 30),
+        "w": [(0, 1)],
+    }
     out = tell(LOCK, signals, 30)
     assert out == [("p.LL", 20, None, ()), ("lock", 23, None, ("unconfirmed",))]
 
 
 def test_an_interlock_ends_when_its_cause_has_returned() -> None:
-    signals = {"p": every(1, [(0, 0), (6, 9)], 15), "v": [(0, 0)], "w": [(0, 0)]}
+    signals: Signals = {"p": every(1, [(0, 0), (6, 9)], 15), "v": [(0, 0)], "w": [(0, 0)]}
     quiet = {"v": None, "w": None}
     out = tell(LOCK, signals, 15, stale_s=quiet)
     assert out == [("p.LL", 0, 11, ()), ("lock", 3, 11, ())]

@@ -42,7 +42,7 @@ def told(telling: Telling, condition: str) -> list[tuple[Told, float]]:
 
 def outage(path: list[tuple[float, float | None]], down: int, back: int, until: int) -> Telling:
     """Tell a path with the line down from `down` to `back`, drained at once when back."""
-    signals = {"t": every(1, path, until)}
+    signals: Signals = {"t": every(1, path, until)}
     telling = Telling(plant_of(HIGH))
     live(telling, signals, 0, down - 1)
     live(telling, signals, back, back, epoch="2")
@@ -66,7 +66,7 @@ def test_what_grace_published_and_back_fill_does_not_confirm_is_withdrawn() -> N
 
 def test_a_lag_without_a_hole_is_confirmed_and_not_late() -> None:
     """The same epoch goes on in order: frames were only slow, nothing was back-filled."""
-    signals = {"t": every(1, [(0, 50), (8, 61)], 40)}
+    signals: Signals = {"t": every(1, [(0, 50), (8, 61)], 40)}
     telling = Telling(plant_of(HIGH))
     live(telling, signals, 0, 9)
     for second in range(10, 41):
@@ -77,7 +77,7 @@ def test_a_lag_without_a_hole_is_confirmed_and_not_late() -> None:
 
 
 def test_a_lag_that_confirms_nothing_withdraws() -> None:
-    signals = {"t": every(1, [(0, 50), (8, 61), (11, 50)], 40)}
+    signals: Signals = {"t": every(1, [(0, 50), (8, 61), (11, 50)], 40)}
     telling = Telling(plant_of(HIGH))
     live(telling, signals, 0, 9)
     for second in range(10, 41):
@@ -97,11 +97,14 @@ def test_an_interlock_under_a_cause_under_grace_is_published_too() -> None:
             "within_s": 2,
         },
     }
-    signals = {"t": every(1, [(0, 50), (8, 61)], 40), "v": every(1, [(0, 0)], 40)}
+    signals: Signals = {"t": every(1, [(0, 50), (8, 61)], 40), "v": every(1, [(0, 0)], 40)}
     telling = Telling(plant_of(conditions))
     live(telling, signals, 0, 9)
     telling.pass_time(30_000)
-    assert telling.out() == [("t.H", 12, None, ("unconfirmed",)), ("lock", 14, None, ("unconfirmed",))]
+    assert telling.out() == [
+        ("t.H", 12, None, ("unconfirmed",)),
+        ("lock", 14, None, ("unconfirmed",)),
+    ]
     assert told(telling, "lock") == [(Told.RAISED, 19)]
 
 
@@ -145,7 +148,7 @@ def test_outages_of_any_length_end_as_the_undisturbed_run(back: int) -> None:
 def test_while_offline_points_are_unknown_and_silence_clears_nothing() -> None:
     """The line never comes back: offline stands, the silent point is told, nothing returns."""
     conditions: Table = {**HIGH, "t.silent": {"kind": "silent", "point": "t"}}
-    signals = {"t": every(1, [(0, 50), (2, 61), (8, 50)], 9)}
+    signals: Signals = {"t": every(1, [(0, 50), (2, 61), (8, 50)], 9)}
     telling = Telling(plant_of(conditions))
     live(telling, signals, 0, 9)
     telling.pass_time(100_000)
@@ -158,7 +161,7 @@ def test_while_offline_points_are_unknown_and_silence_clears_nothing() -> None:
 
 def test_an_interval_declared_lost_is_complete_and_empty() -> None:
     conditions: Table = {**HIGH, "t.silent": {"kind": "silent", "point": "t"}}
-    signals = {"t": every(1, [(0, 50)], 60)}
+    signals: Signals = {"t": every(1, [(0, 50)], 60)}
     telling = Telling(plant_of(conditions))
     live(telling, signals, 0, 9)
     live(telling, signals, 40, 40, epoch="2")
@@ -168,7 +171,7 @@ def test_an_interval_declared_lost_is_complete_and_empty() -> None:
 
 
 def test_a_correction_is_evaluated_anew_as_late_data() -> None:
-    signals = {"t": every(1, [(0, 50)], 30)}
+    signals: Signals = {"t": every(1, [(0, 50)], 30)}
     telling = Telling(plant_of(HIGH))
     live(telling, signals, 0, 20)
     wrong = [("t", float(second), 61.0) for second in range(10, 16)]
@@ -179,7 +182,7 @@ def test_a_correction_is_evaluated_anew_as_late_data() -> None:
 
 
 def test_a_correction_from_before_the_anchor_is_said_not_swallowed() -> None:
-    signals = {"t": every(1, [(0, 50)], 300)}
+    signals: Signals = {"t": every(1, [(0, 50)], 300)}
     telling = Telling(plant_of(HIGH))
     live(telling, signals, 0, 299)
     effects = telling.take_correction("t", 5, 99.0, to=300)

@@ -1,4 +1,4 @@
-"""A case whose occurrences were all withdrawn is void; a correction that brings one back reopens."""
+"""A case is void when all its occurrences were withdrawn, and reopens when one comes back."""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ def test_a_plant_without_data_is_unassessed_never_blue() -> None:
     assert watch.latest().lower[0].key == "restore_data"
 
 
-def test_a_plant_with_data_and_no_floor_is_blue_and_unassessed_again_when_its_line_is_gone() -> None:
+def test_a_plant_with_data_and_no_floor_is_blue_and_unassessed_again_when_its_line_is_gone() -> (
+    None
+):
     watch = Watch(LOCK)
     watch.run({"p": every(1, [(0, 9)], 5), "v": [(0, 0)]}, 5)
     watch.telling.pass_time(60_000)
@@ -84,7 +86,7 @@ def test_a_plant_with_data_and_no_floor_is_blue_and_unassessed_again_when_its_li
 
 def test_an_interlock_that_failed_is_red_until_its_case_is_closed_and_the_hold_has_passed() -> None:
     watch = Watch(LOCK)
-    signals = {"p": every(1, [(0, 9), (2, 0), (10, 9)], 100), "v": every(1, [(0, 0)], 100)}
+    signals: Signals = {"p": every(1, [(0, 9), (2, 0), (10, 9)], 100), "v": every(1, [(0, 0)], 100)}
     watch.run(signals, 20)
     assert watch.colours()[-1] == (5, "red")
     red = watch.latest()

@@ -88,9 +88,7 @@ class Board(msgspec.Struct):
         """Withdraw what grace published and samples have passed without confirming it."""
         unproven = [one for one in self.occurrences.values() if one.graced]
         return [
-            self._withdraw(one, told_at)
-            for one in unproven
-            if proven(one.condition, one.raised)
+            self._withdraw(one, told_at) for one in unproven if proven(one.condition, one.raised)
         ]
 
     def replace_since(

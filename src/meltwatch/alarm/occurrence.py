@@ -16,7 +16,8 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
     """One raise of a condition, from `raised` to `returned` (None while raised), ms UTC.
 
     `flags` sorted. `visible_at`: the owner's clock when it was published: deadlines run from
-    there. `reason`: why it was raised, as data. `graced`: published under grace and not yet covered by samples.
+    there. `reason`: why it was raised, as data. `graced`: published under grace, where samples
+    have not proven it yet.
     """
 
     id: OccurrenceId

@@ -1,21 +1,43 @@
-"""Tell a story to the journey on a scripted clock, and compare what comes out."""
+"""Tell a story to a whole node on a scripted clock, and compare what comes out.
+
+The story's frames go through a real ledger on disk and the journey behind it; what is compared is
+what was committed. Told with `kill`, the node is a process of its own that ends by SIGKILL and is
+followed by another one on the same disk.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
+import os
+import random
+import signal
+import tempfile
+from collections.abc import Iterator
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 import yaml
 
-from meltwatch.collect.story import Deliver, Expected, Story, deliveries_of
 from meltwatch.alarm.occurrence import AlarmEvent, Occurrence
 from meltwatch.alarm.standing import Standing
-from meltwatch.journey import Effect, Journey
+from meltwatch.apps.core import Core
+from meltwatch.collect.story import GATEWAY, Deliver, Delivery, Expected, Story, deliveries_of
+from meltwatch.errors import Bug
+from meltwatch.journey import Effect
+from meltwatch.ledger.embedded import EmbeddedHome
+from meltwatch.ledger.port import Gap, Home
+from meltwatch.model.encoding import decode, encode
 from meltwatch.model.ids import OccurrenceId, bare
-from meltwatch.model.instant import to_seconds
-from meltwatch.model.log import ConfigRecord, Record, TickRecord
+from meltwatch.model.instant import to_ms, to_seconds
+from meltwatch.model.log import ConfigRecord
 from meltwatch.model.risk_model import RiskModel
+
+READ_AT_ONCE = 1_000
+FOR_EVER = 2**62
+UNDER_WAY = 4
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,72 +50,158 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tell(story: Story, deliver: Deliver) -> Told:
-    """Run a story through the whole journey and compare it with what it expects."""
-    teller = Teller(story)
-    for delivery in deliveries_of(story, deliver):
-        teller.pass_time(delivery.at)
-        teller.take(delivery.frame)
-    teller.pass_time(story.until + 1)
-    found = teller.occurrences()
+    """Run a story through a whole node and compare what was committed with what it expects."""
+    with tempfile.TemporaryDirectory(prefix="meltwatch-story-") as name:
+        directory = Path(name)
+        ends = [story.start + to_ms(second) for second in deliver.kill]
+        begin = -FOR_EVER
+        for end in ends:
+            _live_and_die(story, deliver, directory, begin, end)
+            begin = end
+        with_home(directory, story, deliver, begin)
+        found = occurrences_in(directory, story)
     wanted = sorted(story.told.expect, key=_order)
+    missing = [f"missing {_words(one)}" for one in wanted if one not in found]
+    unexpected = [f"unexpected {_words(one)}" for one in found if one not in wanted]
     return Told(
         story=story.told.story,
         passed=found == wanted,
         occurrences=found,
-        difference=[f"missing {one}" for one in wanted if one not in found]
-        + [f"unexpected {one}" for one in found if one not in wanted],
+        difference=missing + unexpected,
     )
 
 
+def with_home(directory: Path, story: Story, deliver: Deliver, begin: int) -> None:
+    """Tell the story from an instant to its end on the ledger in a directory."""
+    home = open_home(directory)
+    try:
+        Teller(home, story, deliver).tell(begin, FOR_EVER)
+    finally:
+        home.close()
+
+
+def open_home(directory: Path) -> EmbeddedHome:
+    """Open the ledger; not synced, since only the process dies here, never the machine."""
+    return EmbeddedHome(directory, sync="off")
+
+
+def _live_and_die(story: Story, deliver: Deliver, directory: Path, begin: int, end: int) -> None:
+    """Tell a part of the story in a process that then ends without goodbye."""
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=_live, args=(story, deliver, directory, begin, end))
+    child.start()
+    child.join()
+    if child.exitcode != -signal.SIGKILL:
+        raise Bug(f"the part up to {end} ended with {child.exitcode}, not by the kill")
+
+
+def _live(story: Story, deliver: Deliver, directory: Path, begin: int, end: int) -> None:
+    Teller(open_home(directory), story, deliver).tell(begin, end)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Teller:
-    """The scripted clock of a story around one journey."""
+    """A story's gateway and clock around one core."""
 
-    def __init__(self, story: Story) -> None:
-        """Configure the story's plant at its start."""
+    def __init__(self, home: Home, story: Story, deliver: Deliver) -> None:
+        """Take up the core; configure the story's plant at its start if nobody has."""
         self.story = story
-        self.journey = Journey.begin(story.plant.enterprise)
-        self.effects: list[Effect] = []
-        config = ConfigRecord(
-            received_at=story.start, plant=story.plant, risk_model=default_risk_model()
-        )
-        self.take(config)
+        self.deliver = deliver
+        self.chance = random.Random(deliver.shuffle)  # noqa: S311  # told, not secret
+        self.core = Core(home, story.plant.enterprise)
+        if self.core.journey.state.plant is None:
+            self.core.take_own(
+                ConfigRecord(
+                    received_at=story.start, plant=story.plant, risk_model=default_risk_model()
+                )
+            )
 
-    def take(self, record: Record) -> None:
-        """Give the journey one record."""
-        self.effects += self.journey.step(record)
+    def tell(self, begin: int, end: int) -> None:
+        """Tell what arrives in `[begin, end)`, ms UTC, and let the clock pass up to there."""
+        for at, frames in _by_instant(deliveries_of(self.story, self.deliver)):
+            if begin <= at < end:
+                self.pass_time(at)
+                self.send(frames)
+                self.core.checkpoint(at)
+        self.pass_time(min(end, self.story.until + 1))
+
+    def send(self, frames: list[Delivery]) -> None:
+        """Send the frames of one instant as a gateway would, until each is taken."""
+        newest = max(one.frame.epoch for one in frames)
+        self.core.say_hello(GATEWAY, newest)
+        for window in self._windows(frames):
+            waiting = window
+            while waiting:
+                refused = [one for one in waiting if not self._taken(one)]
+                if len(refused) == len(waiting):
+                    raise Bug(f"no frame of {len(waiting)} was taken")
+                waiting = refused
+
+    def _windows(self, frames: list[Delivery]) -> Iterator[list[Delivery]]:
+        """Yield what is under way at once: all in order, or a few of one epoch out of order."""
+        if self.deliver.shuffle is None:
+            yield frames
+            return
+        lanes: dict[str, list[Delivery]] = {}
+        for one in sorted(frames, key=lambda one: one.frame.seq):
+            lanes.setdefault(one.frame.epoch, []).append(one)
+        while lanes:
+            epoch = self.chance.choice(sorted(lanes))
+            window, rest = lanes[epoch][:UNDER_WAY], lanes[epoch][UNDER_WAY:]
+            self.chance.shuffle(window)
+            yield window
+            lanes = (
+                {**lanes, epoch: rest} if rest else {k: v for k, v in lanes.items() if k != epoch}
+            )
 
     def pass_time(self, until: int) -> None:
         """Let the clock pass every instant before `until` at which something is due."""
-        while (tick := self._next_tick()) is not None and tick.at < until:
-            self.take(tick)
+        while (tick := self.core.next_tick()) is not None and tick.at < until:
+            self.core.take_own(tick)
 
-    def occurrences(self) -> list[Expected]:
-        """Return what came out, as a story tells it."""
-        latest: dict[OccurrenceId, Occurrence] = {}
-        for effect in self.effects:
-            if isinstance(effect, AlarmEvent):
-                latest[effect.occurrence.id] = effect.occurrence
-        kept = [one for one in latest.values() if one.standing is not Standing.WITHDRAWN]
-        return sorted((self._expected(one) for one in kept), key=_order)
+    def _taken(self, delivery: Delivery) -> bool:
+        digest = hashlib.sha256(encode(delivery.frame)).digest()
+        for _ in range(2 if self.deliver.duplicate else 1):
+            outcome = self.core.take_samples(delivery.frame, digest)
+        return not isinstance(outcome, Gap)
 
-    def _next_tick(self) -> TickRecord | None:
-        due = self.journey.offline_due()
-        wakes = [*due.values()]
-        if (wake := self.journey.wake_at()) is not None:
-            wakes.append(wake)
-        if not wakes:
-            return None
-        at = min(wakes)
-        return TickRecord(at=at, offline=tuple(one for one, when in due.items() if when <= at))
 
-    def _expected(self, one: Occurrence) -> Expected:
-        start = self.story.start
-        return Expected(
-            condition=bare(one.condition),
-            raised=to_seconds(one.raised - start),
-            returned=None if one.returned is None else to_seconds(one.returned - start),
-            flags=one.flags,
-        )
+def occurrences_in(directory: Path, story: Story) -> list[Expected]:
+    """Return what was committed, as a story tells it; withdrawn ones are left out."""
+    latest: dict[OccurrenceId, Occurrence] = {}
+    for effect in _effects(directory, story):
+        if isinstance(effect, AlarmEvent):
+            latest[effect.occurrence.id] = effect.occurrence
+    kept = [one for one in latest.values() if one.standing is not Standing.WITHDRAWN]
+    return sorted((_expected(one, story.start) for one in kept), key=_order)
+
+
+def _effects(directory: Path, story: Story) -> Iterator[Effect]:
+    home = open_home(directory)
+    try:
+        partition = home.partition(story.plant.enterprise)
+        after = 0
+        while rows := partition.effects(after, READ_AT_ONCE):
+            for row in rows:
+                after = row.id
+                effect: Effect = decode(row.data, Effect)
+                yield effect
+    finally:
+        home.close()
+
+
+def _by_instant(deliveries: list[Delivery]) -> Iterator[tuple[int, list[Delivery]]]:
+    for at, group in groupby(deliveries, key=lambda one: one.at):
+        yield at, list(group)
+
+
+def _expected(one: Occurrence, start: int) -> Expected:
+    return Expected(
+        condition=bare(one.condition),
+        raised=to_seconds(one.raised - start),
+        returned=None if one.returned is None else to_seconds(one.returned - start),
+        flags=one.flags,
+    )
 
 
 def default_risk_model() -> RiskModel:
@@ -102,7 +210,10 @@ def default_risk_model() -> RiskModel:
     return msgspec.convert(yaml.safe_load(file.read_text(encoding="utf-8")), RiskModel)
 
 
-
-
 def _order(one: Expected) -> tuple[float, str]:
     return (one.raised, one.condition)
+
+
+def _words(one: Expected) -> str:
+    returned = "still raised" if one.returned is None else f"{one.returned:g}"
+    return f"{one.condition} {one.raised:g} -> {returned} {' '.join(one.flags)}".rstrip()

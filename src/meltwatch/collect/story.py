@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -135,7 +136,11 @@ def story_of(path: Path) -> Story:
 
 
 def deliveries_of(story: Story, deliver: Deliver) -> list[Delivery]:
-    """Return every frame of the story with its arrival, in the order in which they arrive."""
+    """Return every frame of the story with its arrival, in the order in which they arrive.
+
+    Drained frames come behind the live ones of their instant. With `shuffle` the rows of a frame
+    are in any order; the order of frames is the sender's business.
+    """
     chance = random.Random(deliver.shuffle)  # noqa: S311  # told, not secret
     live: list[Delivery] = []
     drained: list[Delivery] = []
@@ -163,30 +168,9 @@ def deliveries_of(story: Story, deliver: Deliver) -> list[Delivery]:
                 backfill=back is not None,
             )
             (live if back is None else drained).append(Delivery(arrives, frame))
-    return _arranged(live, drained, None if deliver.shuffle is None else chance)
-
-
-def _arranged(
-    live: list[Delivery], drained: list[Delivery], chance: random.Random | None
-) -> list[Delivery]:
-    """Put drained frames behind the live ones of their instant, or anywhere among them."""
     ranked = [(one.at, 0, place, one) for place, one in enumerate(live)]
     ranked += [(one.at, 1, place, one) for place, one in enumerate(drained)]
-    ordered = [one[3] for one in sorted(ranked, key=lambda one: one[:3])]
-    if chance is None:
-        return ordered
-    arranged: list[Delivery] = []
-    for at in sorted({one.at for one in ordered}):
-        lanes: dict[str, list[Delivery]] = {}
-        for one in ordered:
-            if one.at == at:
-                lanes.setdefault(one.frame.epoch, []).append(one)
-        while lanes:
-            epoch = chance.choice(sorted(lanes))
-            arranged.append(lanes[epoch].pop(0))
-            if not lanes[epoch]:
-                del lanes[epoch]
-    return arranged
+    return [one[3] for one in sorted(ranked, key=lambda one: one[:3])]
 
 
 def _seconds(story: Story) -> Iterator[tuple[int, list[Row]]]:
@@ -216,7 +200,7 @@ def _samples(path: Signal, until_s: float) -> Iterator[tuple[int, float, int]]:
 
 def _value(path: Signal, second: float) -> float:
     entries = path.path
-    place = max(place for place, (start, _) in enumerate(entries) if start <= second)
+    place = bisect_right(entries, (second, math.inf)) - 1
     start, value = entries[place]
     if path.shape == "ramp" and place + 1 < len(entries):
         end, target = entries[place + 1]

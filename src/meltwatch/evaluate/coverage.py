@@ -59,9 +59,7 @@ class Coverage(msgspec.Struct):
 
     def advances(self, record: SamplesRecord) -> bool:
         """Return whether the frame belongs to the live lane and takes the run further."""
-        return not record.backfill and (
-            self.run_end is None or record.complete_to > self.run_end
-        )
+        return not record.backfill and (self.run_end is None or record.complete_to > self.run_end)
 
     def begins_run(self, record: SamplesRecord) -> bool:
         """Return whether the frame begins a run behind a hole."""

@@ -184,9 +184,7 @@ class Evaluation:
         self.look_again = min(ahead.dues(), default=None)
         conditions = plant.conditions
         return [
-            one
-            for one in found
-            if one.rises and not isinstance(conditions[one.condition], Silent)
+            one for one in found if one.rises and not isinstance(conditions[one.condition], Silent)
         ]
 
     def wake_at(self, told: int) -> int | None:
@@ -261,9 +259,7 @@ class Evaluation:
             for code, at, value, quality in kept.samples.rows()
         }
         too_old = [(code, at) for code, at, _, _ in late if at <= oldest]
-        others = [
-            row for row in late if row[1] > oldest and known.get((row[0], row[1])) != row[2:]
-        ]
+        others = [row for row in late if row[1] > oldest and known.get((row[0], row[1])) != row[2:]]
         return too_old, bool(others)
 
     def _come_back(self, record: SamplesRecord, coverage: Coverage) -> list[Transition]:

@@ -73,9 +73,7 @@ Past = list[tuple[int, float]]
 """A `rate`'s earlier values, oldest first: (instant, value)."""
 
 
-def judge(
-    condition: Condition, inputs: list[Input], members: list[Member], past: Past
-) -> Verdict:
+def judge(condition: Condition, inputs: list[Input], members: list[Member], past: Past) -> Verdict:
     """Return the verdict of any kind but `stuck`, which is its own memory (see `node`)."""
     match condition:
         case Vote():

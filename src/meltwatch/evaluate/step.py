@@ -219,9 +219,7 @@ class Step:
             case Silent():
                 return False
             case Vote():
-                counted = [
-                    one for one in node.members if one.true or condition.unknown_counts
-                ]
+                counted = [one for one in node.members if one.true or condition.unknown_counts]
                 return node.marked or any(one.marked for one in counted)
             case Interlock():
                 return any(seen.marked for seen in node.inputs[: len(condition.effects)])

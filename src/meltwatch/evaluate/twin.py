@@ -41,7 +41,9 @@ class Twin:
         self.plan = plan
         self.state = state or TwinState(
             signals={
-                code: Signal(stale_ms=point.stale_ms, last=plan.plant.sources[point.source].first_at)
+                code: Signal(
+                    stale_ms=point.stale_ms, last=plan.plant.sources[point.source].first_at
+                )
                 for code, point in plan.plant.points.items()
             },
             nodes={name: node_of(one) for name, one in plan.plant.conditions.items()},
@@ -222,4 +224,3 @@ class Twin:
                 inbox.append((frontier, slot, Turn.VALUE, signal.value, None))
                 if signal.unknown:
                     inbox.append((frontier, slot, Turn.UNKNOWN, 0.0, None))
-

@@ -145,5 +145,3 @@ def _said(command: Verify | Handle | Close) -> tuple[Move, str]:
             return Move.HANDLE, words
         case Close(cause=words):
             return Move.CLOSE, words
-
-

@@ -24,9 +24,7 @@ class PointIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: tuple[float, ...] = msgspec.field(name="in")
 
 
-class Base(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True
-):
+class Base(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
     """What every condition has: its level, and a gate outside which it does not apply."""
 
     level: Level
@@ -153,9 +151,7 @@ class Interlock(Base, frozen=True, kw_only=True, tag="interlock"):
         return to_ms(self.within_s)
 
 
-Condition = (
-    High | Low | State | Difference | Rate | Stuck | Vote | Silent | Offline | Interlock
-)
+Condition = High | Low | State | Difference | Rate | Stuck | Vote | Silent | Offline | Interlock
 KINDS: tuple[type[Base], ...] = get_args(Condition)
 
 

@@ -7,10 +7,12 @@ end in `_ms`, or `at`, `due`, `since` for instants). Nobody here reads a clock.
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 SECOND_MS = 1000
 
 
+@lru_cache(maxsize=4096)
 def to_ms(seconds: float | int) -> int:
     """Return seconds as whole milliseconds, half-even, by the decimal digits as written.
 

@@ -28,11 +28,25 @@ Interval = tuple[int, int]
 """A half-open interval of instants `(from, to]`."""
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the source sent, byte for byte, and what intake made of it.
+
+    `body` is what `key` and `signature` cover; `quarantined`: (row, reason's key) of rows that are
+    not among the samples.
+    """
+
+    body: bytes
+    key: str
+    signature: str
+    quarantined: tuple[tuple[int, str], ...] = ()
+
+
 class SamplesRecord(msgspec.Struct, frozen=True, kw_only=True, tag="samples"):
     """A frame as the ledger took it: the samples of `(complete_from, complete_to]`, all of them.
 
     `epoch` sorts by its start. `backfill`: the epoch was not the source's newest when the frame
-    came. `lost`: intervals that the source declares complete and empty.
+    came. `lost`: intervals that the source declares complete and empty. `evidence` is for people
+    and checks: the journey does not read it.
     """
 
     received_at: int
@@ -45,6 +59,7 @@ class SamplesRecord(msgspec.Struct, frozen=True, kw_only=True, tag="samples"):
     mark: Mark = "real"
     backfill: bool = False
     lost: tuple[Interval, ...] = ()
+    evidence: Evidence | None = None
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +72,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventsRecord(msgspec.Struct, frozen=True, kw_only=True, tag="events"):
-    """Happenings that a source tells, in its order."""
+    """Happenings that a source, or the node itself, tells in its order."""
 
     received_at: int
     source: SourceId
@@ -152,9 +167,7 @@ class TickRecord(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
     offline: tuple[SourceId, ...] = ()
 
 
-Record = (
-    SamplesRecord | EventsRecord | CommandRecord | ConfigRecord | LayoutRecord | TickRecord
-)
+Record = SamplesRecord | EventsRecord | CommandRecord | ConfigRecord | LayoutRecord | TickRecord
 
 
 def told_at(record: Record) -> int:

@@ -1,0 +1,97 @@
+"""The command line: `meltwatch COMMAND`. Assembly only; every command lives in its own room."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from meltwatch.apps.story import Told, tell
+from meltwatch.collect.story import Deliver, story_of
+from meltwatch.errors import Problem, Refused, StoryRefused
+
+OK, DIFFERENT, REFUSED = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code: 0 well, 1 it did not hold, 2 the input is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except Refused as refused:
+        for problem in refused.problems:
+            print(f"meltwatch: {problem}", file=sys.stderr)
+        return REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="meltwatch", description="熔哨 Meltwatch")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    story = commands.add_parser("story", help="tell a story through the journey and compare")
+    story.add_argument(
+        "file", type=Path, help="a *.story.yaml file, its plant in plants/ beside it"
+    )
+    story.add_argument("--json", action="store_true", help="print one JSON object")
+    story.add_argument(
+        "--deliver",
+        action="append",
+        default=[],
+        metavar="HOW",
+        help="batches=N, shuffle[=SEED], duplicate, kill=T; several with commas",
+    )
+    story.set_defaults(run=_story)
+    return parser
+
+
+def _story(options: argparse.Namespace) -> int:
+    told = tell(story_of(options.file), deliver_of(",".join(options.deliver)))
+    if options.json:
+        sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+    else:
+        _print(told)
+    return OK if told.passed else DIFFERENT
+
+
+def _print(told: Told) -> None:
+    print(f"{'passed' if told.passed else 'FAILED'}  {told.story}")
+    for one in told.occurrences:
+        returned = "still raised" if one.returned is None else f"{one.returned:g}"
+        print(f"  {one.condition:<24} {one.raised:>8g} -> {returned:<12} {' '.join(one.flags)}")
+    for line in told.difference:
+        print(f"  {line}")
+
+
+def deliver_of(text: str) -> Deliver:
+    """Return the way of delivery that `batches=1,shuffle,duplicate,kill=300` words.
+
+    Raises StoryRefused, naming every part that is not understood.
+    """
+    told: dict[str, object] = {}
+    kills: list[float] = []
+    problems: list[Problem] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = part.partition("=")
+        try:
+            match name:
+                case "batches" if int(value) > 0:
+                    told["batches"] = int(value)
+                case "shuffle":
+                    told["shuffle"] = int(value or 0)
+                case "duplicate" if not value:
+                    told["duplicate"] = True
+                case "kill":
+                    kills.append(float(value))
+                case _:
+                    problems.append(Problem(f"--deliver {part}", "unknown_delivery"))
+        except ValueError:
+            problems.append(Problem(f"--deliver {part}", "not_a_number", {"value": value}))
+    if problems:
+        raise StoryRefused(problems)
+    return msgspec.convert({**told, "kill": tuple(sorted(kills))}, Deliver)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

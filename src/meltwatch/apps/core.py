@@ -1,0 +1,134 @@
+"""The core of a node for one enterprise: append, fold, commit, and only then speak.
+
+Owns the enterprise's partition of the ledger. What is acknowledged is durable; what is published
+is committed together with its position; after a crash the journey goes on from the last checkpoint,
+silently up to the committed position. `now` is told by the caller: nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from meltwatch.errors import Bug
+from meltwatch.journey import Effect, Journey, JourneyState
+from meltwatch.ledger.port import Appended, Conflict, Entry, Gap, Home, Known, Outcome
+from meltwatch.model.encoding import decode, encode, record_of
+from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
+from meltwatch.model.log import (
+    EventsRecord,
+    Happening,
+    Record,
+    SamplesRecord,
+    TickRecord,
+    told_at,
+)
+
+OWN = "core"
+READ_AT_ONCE = 1_000
+CHECKPOINT_EVERY_MS = 30_000
+
+
+class Core:
+    """One enterprise's log and its journey, kept in step."""
+
+    def __init__(self, home: Home, enterprise: EnterpriseId) -> None:
+        """Become the owner, fencing a former one, and recover from what is on disk."""
+        self.enterprise = enterprise
+        self.stream = home.stream
+        self.partition = home.partition(enterprise)
+        owned = self.partition.acquire()
+        self.committed = owned.committed
+        self.checkpointed_at = 0
+        self.journey = Journey.begin(enterprise)
+        if owned.state is not None:
+            self.journey = Journey(decode(owned.state, JourneyState))
+        self._catch_up(owned.checkpoint)
+
+    # what comes in
+
+    def take_samples(self, record: SamplesRecord, digest: bytes) -> Outcome:
+        """Log a frame and let it travel.
+
+        Returns the ledger's outcome; after Appended and Known the sender may forget the frame.
+        Raises Unavailable when the outcome is unknown: the sender tries the same again.
+        """
+        source = f"{record.source}/{record.epoch}"
+        newest = self.stream.newest_epoch(record.source) or record.epoch
+        record = msgspec.structs.replace(record, backfill=record.epoch < newest)
+        outcome = self._log(record, source, record.seq, digest)
+        if isinstance(outcome, Conflict):
+            self._tell_conflict(record)
+        return outcome
+
+    def say_hello(self, gateway: SourceId, epoch: EpochId) -> None:
+        """Note that a gateway has opened an epoch: frames of older ones are back-fill from now."""
+        self.stream.open_epoch(gateway, epoch)
+
+    def take_own(self, record: Record) -> None:
+        """Log a record of this node's own stream: a config, a command, a tick, a happening."""
+        seq = self.stream.last_seq(OWN) + 1
+        digest = hashlib.sha256(encode(record)).digest()
+        outcome = self._log(record, OWN, seq, digest)
+        if not isinstance(outcome, Appended):
+            raise Bug(f"own record {seq} was not appended: {outcome}")
+
+    def next_tick(self) -> TickRecord | None:
+        """Return the tick that comes next if nothing else does; None when nothing is waited for."""
+        due = self.journey.offline_due()
+        wakes = [*due.values()]
+        if (wake := self.journey.wake_at()) is not None:
+            wakes.append(wake)
+        if not wakes:
+            return None
+        at = min(wakes)
+        return TickRecord(at=at, offline=tuple(one for one, when in due.items() if when <= at))
+
+    def checkpoint(self, now: int) -> None:
+        """Keep the journey's state if the last one is old enough."""
+        if now - self.checkpointed_at >= CHECKPOINT_EVERY_MS:
+            self.partition.checkpoint(self.committed, encode(self.journey.state))
+            self.checkpointed_at = now
+
+    # inside
+
+    def _log(self, record: Record, source: str, seq: int, digest: bytes) -> Outcome:
+        entry = Entry(
+            source=source,
+            seq=seq,
+            data=encode(record),
+            digest=digest,
+            received_at=told_at(record),
+            kind=str(type(record).__struct_config__.tag),
+        )
+        outcome = self.stream.append(self.enterprise, [entry])[0]
+        match outcome:
+            case Appended(pos=pos):
+                self._commit(pos, self.journey.step(record))
+            case Known() | Conflict() | Gap():
+                pass
+        return outcome
+
+    def _commit(self, pos: int, effects: list[Effect]) -> None:
+        self.partition.commit(pos, [encode(effect) for effect in effects])
+        self.committed = pos
+
+    def _catch_up(self, after: int) -> None:
+        """Fold what is logged: silently what is committed, with its effects what is not yet."""
+        while entries := self.stream.read(self.enterprise, after, READ_AT_ONCE):
+            for stored in entries:
+                after = stored.pos
+                effects = self.journey.step(record_of(stored.data))
+                if stored.pos > self.committed:
+                    self._commit(stored.pos, effects)
+
+    def _tell_conflict(self, record: SamplesRecord) -> None:
+        params: dict[str, str | int | float] = {"epoch": record.epoch, "seq": record.seq}
+        happening = Happening(
+            at=record.received_at, subject=record.source, key="frame_conflict", params=params
+        )
+        told = EventsRecord(
+            received_at=record.received_at, source=record.source, events=(happening,)
+        )
+        self.take_own(told)
