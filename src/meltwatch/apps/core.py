@@ -8,6 +8,7 @@ silently up to the committed position. `now` is told by the caller: nothing here
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -48,19 +49,25 @@ class Core:
 
     # what comes in
 
-    def take_samples(self, record: SamplesRecord, digest: bytes) -> Outcome:
-        """Log a frame and let it travel.
+    def take_samples(self, frames: Sequence[tuple[SamplesRecord, bytes]]) -> list[Outcome]:
+        """Log frames with their digests, in one transaction, and let them travel.
 
-        Returns the ledger's outcome; after Appended and Known the sender may forget the frame.
-        Raises Unavailable when the outcome is unknown: the sender tries the same again.
+        Returns the ledger's outcome for each; after Appended and Known the sender may forget the
+        frame. Raises Unavailable when the outcome is unknown: the sender tries the same again.
         """
-        source = f"{record.source}/{record.epoch}"
-        newest = self.stream.newest_epoch(record.source) or record.epoch
-        record = msgspec.structs.replace(record, backfill=record.epoch < newest)
-        outcome = self._log(record, source, record.seq, digest)
-        if isinstance(outcome, Conflict):
-            self._tell_conflict(record)
-        return outcome
+        told: list[SamplesRecord] = []
+        for record, _ in frames:
+            newest = self.stream.newest_epoch(record.source) or record.epoch
+            told.append(msgspec.structs.replace(record, backfill=record.epoch < newest))
+        entries = [
+            entry_of(record, f"{record.source}/{record.epoch}", record.seq, digest)
+            for record, (_, digest) in zip(told, frames, strict=True)
+        ]
+        outcomes = self._log(told, entries)
+        for record, outcome in zip(told, outcomes, strict=True):
+            if isinstance(outcome, Conflict):
+                self._tell_conflict(record)
+        return outcomes
 
     def say_hello(self, gateway: SourceId, epoch: EpochId) -> None:
         """Note that a gateway has opened an epoch: frames of older ones are back-fill from now."""
@@ -70,9 +77,9 @@ class Core:
         """Log a record of this node's own stream: a config, a command, a tick, a happening."""
         seq = self.stream.last_seq(OWN) + 1
         digest = hashlib.sha256(encode(record)).digest()
-        outcome = self._log(record, OWN, seq, digest)
-        if not isinstance(outcome, Appended):
-            raise Bug(f"own record {seq} was not appended: {outcome}")
+        outcomes = self._log([record], [entry_of(record, OWN, seq, digest)])
+        if not isinstance(outcomes[0], Appended):
+            raise Bug(f"own record {seq} was not appended: {outcomes[0]}")
 
     def next_tick(self) -> TickRecord | None:
         """Return the tick that comes next if nothing else does; None when nothing is waited for."""
@@ -93,24 +100,22 @@ class Core:
 
     # inside
 
-    def _log(self, record: Record, source: str, seq: int, digest: bytes) -> Outcome:
-        entry = Entry(
-            source=source,
-            seq=seq,
-            data=encode(record),
-            digest=digest,
-            received_at=told_at(record),
-            kind=str(type(record).__struct_config__.tag),
-        )
-        outcome = self.stream.append(self.enterprise, [entry])[0]
-        match outcome:
-            case Appended(pos=pos):
-                self._commit(pos, self.journey.step(record))
-            case Known() | Conflict() | Gap():
-                pass
-        return outcome
+    def _log(self, records: Sequence[Record], entries: Sequence[Entry]) -> list[Outcome]:
+        outcomes = self.stream.append(self.enterprise, entries)
+        effects: list[Effect] = []
+        reached = self.committed
+        for record, outcome in zip(records, outcomes, strict=True):
+            match outcome:
+                case Appended(pos=pos):
+                    effects += self.journey.step(record)
+                    reached = pos
+                case Known() | Conflict() | Gap():
+                    pass
+        if reached > self.committed:
+            self._commit(reached, effects)
+        return outcomes
 
-    def _commit(self, pos: int, effects: list[Effect]) -> None:
+    def _commit(self, pos: int, effects: Sequence[Effect]) -> None:
         self.partition.commit(pos, [encode(effect) for effect in effects])
         self.committed = pos
 
@@ -132,3 +137,15 @@ class Core:
             received_at=record.received_at, source=record.source, events=(happening,)
         )
         self.take_own(told)
+
+
+def entry_of(record: Record, source: str, seq: int, digest: bytes) -> Entry:
+    """Return a record as the ledger takes it."""
+    return Entry(
+        source=source,
+        seq=seq,
+        data=encode(record),
+        digest=digest,
+        received_at=told_at(record),
+        kind=str(type(record).__struct_config__.tag),
+    )

@@ -37,7 +37,16 @@ from meltwatch.model.risk_model import RiskModel
 
 READ_AT_ONCE = 1_000
 FOR_EVER = 2**62
-UNDER_WAY = 4
+UNDER_WAY = 12
+OUT_OF_ORDER = 0.2
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """A story, how it is told, and its deliveries."""
+
+    story: Story
+    deliver: Deliver
+    deliveries: list[Delivery]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +62,12 @@ def tell(story: Story, deliver: Deliver) -> Told:
     """Run a story through a whole node and compare what was committed with what it expects."""
     with tempfile.TemporaryDirectory(prefix="meltwatch-story-") as name:
         directory = Path(name)
-        ends = [story.start + to_ms(second) for second in deliver.kill]
+        told = Telling(story=story, deliver=deliver, deliveries=deliveries_of(story, deliver))
         begin = -FOR_EVER
-        for end in ends:
-            _live_and_die(story, deliver, directory, begin, end)
+        for end in (story.start + to_ms(second) for second in deliver.kill):
+            _live_and_die(told, directory, begin, end)
             begin = end
-        with_home(directory, story, deliver, begin)
+        _live(told, directory, begin, FOR_EVER)
         found = occurrences_in(directory, story)
     wanted = sorted(story.told.expect, key=_order)
     missing = [f"missing {_words(one)}" for one in wanted if one not in found]
@@ -71,43 +80,43 @@ def tell(story: Story, deliver: Deliver) -> Told:
     )
 
 
-def with_home(directory: Path, story: Story, deliver: Deliver, begin: int) -> None:
-    """Tell the story from an instant to its end on the ledger in a directory."""
-    home = open_home(directory)
-    try:
-        Teller(home, story, deliver).tell(begin, FOR_EVER)
-    finally:
-        home.close()
-
-
 def open_home(directory: Path) -> EmbeddedHome:
     """Open the ledger; not synced, since only the process dies here, never the machine."""
     return EmbeddedHome(directory, sync="off")
 
 
-def _live_and_die(story: Story, deliver: Deliver, directory: Path, begin: int, end: int) -> None:
+def _live(told: Telling, directory: Path, begin: int, end: int) -> None:
+    home = open_home(directory)
+    try:
+        Teller(home, told).tell(begin, end)
+    finally:
+        home.close()
+
+
+def _live_and_die(told: Telling, directory: Path, begin: int, end: int) -> None:
     """Tell a part of the story in a process that then ends without goodbye."""
     context = multiprocessing.get_context("fork")
-    child = context.Process(target=_live, args=(story, deliver, directory, begin, end))
+    child = context.Process(target=_die, args=(told, directory, begin, end))
     child.start()
     child.join()
     if child.exitcode != -signal.SIGKILL:
         raise Bug(f"the part up to {end} ended with {child.exitcode}, not by the kill")
 
 
-def _live(story: Story, deliver: Deliver, directory: Path, begin: int, end: int) -> None:
-    Teller(open_home(directory), story, deliver).tell(begin, end)
+def _die(told: Telling, directory: Path, begin: int, end: int) -> None:
+    Teller(open_home(directory), told).tell(begin, end)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Teller:
     """A story's gateway and clock around one core."""
 
-    def __init__(self, home: Home, story: Story, deliver: Deliver) -> None:
+    def __init__(self, home: Home, told: Telling) -> None:
         """Take up the core; configure the story's plant at its start if nobody has."""
-        self.story = story
-        self.deliver = deliver
-        self.chance = random.Random(deliver.shuffle)  # noqa: S311  # told, not secret
+        self.told = told
+        self.story = story = told.story
+        self.deliver = told.deliver
+        self.chance = random.Random(told.deliver.shuffle)  # noqa: S311  # told, not secret
         self.core = Core(home, story.plant.enterprise)
         if self.core.journey.state.plant is None:
             self.core.take_own(
@@ -118,8 +127,8 @@ class Teller:
 
     def tell(self, begin: int, end: int) -> None:
         """Tell what arrives in `[begin, end)`, ms UTC, and let the clock pass up to there."""
-        for at, frames in _by_instant(deliveries_of(self.story, self.deliver)):
-            if begin <= at < end:
+        for at, frames in _by_instant(self.told.deliveries):
+            if begin <= at < end and at <= self.story.until:
                 self.pass_time(at)
                 self.send(frames)
                 self.core.checkpoint(at)
@@ -129,41 +138,43 @@ class Teller:
         """Send the frames of one instant as a gateway would, until each is taken."""
         newest = max(one.frame.epoch for one in frames)
         self.core.say_hello(GATEWAY, newest)
-        for window in self._windows(frames):
-            waiting = window
-            while waiting:
-                refused = [one for one in waiting if not self._taken(one)]
-                if len(refused) == len(waiting):
-                    raise Bug(f"no frame of {len(waiting)} was taken")
-                waiting = refused
-
-    def _windows(self, frames: list[Delivery]) -> Iterator[list[Delivery]]:
-        """Yield what is under way at once: all in order, or a few of one epoch out of order."""
         if self.deliver.shuffle is None:
-            yield frames
+            self._send_all([frames])
             return
         lanes: dict[str, list[Delivery]] = {}
-        for one in sorted(frames, key=lambda one: one.frame.seq):
+        for one in frames:
             lanes.setdefault(one.frame.epoch, []).append(one)
         while lanes:
             epoch = self.chance.choice(sorted(lanes))
-            window, rest = lanes[epoch][:UNDER_WAY], lanes[epoch][UNDER_WAY:]
-            self.chance.shuffle(window)
-            yield window
-            lanes = (
-                {**lanes, epoch: rest} if rest else {k: v for k, v in lanes.items() if k != epoch}
-            )
+            size = self.chance.randint(1, UNDER_WAY)
+            window, lanes[epoch] = lanes[epoch][:size], lanes[epoch][size:]
+            if self.chance.random() < OUT_OF_ORDER:
+                self.chance.shuffle(window)
+                self._send_all([[one] for one in window])
+            else:
+                self._send_all([window])
+            lanes = {name: left for name, left in lanes.items() if left}
+
+    def _send_all(self, calls: list[list[Delivery]]) -> None:
+        """Make the calls one after another; what is refused as a gap is sent again, in order."""
+        refused = [one for call in calls for one in self._refused(call)]
+        again = sorted(refused, key=lambda one: one.frame.seq)
+        if again and self._refused(again):
+            raise Bug(f"{len(again)} frames are refused even in order")
 
     def pass_time(self, until: int) -> None:
         """Let the clock pass every instant before `until` at which something is due."""
         while (tick := self.core.next_tick()) is not None and tick.at < until:
             self.core.take_own(tick)
 
-    def _taken(self, delivery: Delivery) -> bool:
-        digest = hashlib.sha256(encode(delivery.frame)).digest()
-        for _ in range(2 if self.deliver.duplicate else 1):
-            outcome = self.core.take_samples(delivery.frame, digest)
-        return not isinstance(outcome, Gap)
+    def _refused(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Send frames; return those that the ledger refused as gaps."""
+        twice = [one for one in deliveries for _ in range(2 if self.deliver.duplicate else 1)]
+        frames = [(one.frame, hashlib.sha256(encode(one.frame)).digest()) for one in twice]
+        outcomes = self.core.take_samples(frames)
+        told = zip(twice, outcomes, strict=True)
+        refused = {id(one) for one, outcome in told if isinstance(outcome, Gap)}
+        return [one for one in deliveries if id(one) in refused]
 
 
 def occurrences_in(directory: Path, story: Story) -> list[Expected]:
