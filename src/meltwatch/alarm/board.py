@@ -174,7 +174,7 @@ class Board(msgspec.Struct):
         self, episode: Episode, level: Level, told_at: int, *, graced: bool = False
     ) -> AlarmEvent:
         returned = episode.returned
-        identity = occurrence_id(self.enterprise, episode.condition, episode.raised)
+        identity = self._identity(episode)
         known = self.occurrences.get(identity)
         standing = Standing.UNACKNOWLEDGED
         if known is not None:
@@ -195,6 +195,20 @@ class Board(msgspec.Struct):
         )
         self._put(one)
         return AlarmEvent(told=Told.RAISED, told_at=told_at, occurrence=one)
+
+    def _identity(self, episode: Episode) -> OccurrenceId:
+        """Return the identity of a new occurrence; a withdrawn one of the same instant is back.
+
+        The instant may be taken by one that was published there and amended away since: it keeps
+        its identity, so the newcomer is the second of that instant.
+        """
+        nth = 1
+        while True:
+            identity = occurrence_id(self.enterprise, episode.condition, episode.raised, nth)
+            known = self.occurrences.get(identity)
+            if known is None or known.standing is Standing.WITHDRAWN:
+                return identity
+            nth += 1
 
     def _bring(
         self, one: Occurrence, episode: Episode, told_at: int, proven: At

@@ -98,9 +98,9 @@ class Evaluation:
         """Return what a frame of the real lane decides."""
         coverage = self.state.coverage[record.source]
         too_old, corrected = self._corrections(record, coverage)
-        again = corrected or coverage.begins_run(record)
-        turns = self._come_back(record, coverage)
-        again = again or bool(turns)
+        back = coverage.offline_since is not None and coverage.advances(record)
+        turns = self._come_back(record, coverage) if back else []
+        again = corrected or back or coverage.begins_run(record)
         gaps = self._gaps(record.source)
         coverage.take(record)
         after = self._gaps(record.source)
@@ -263,8 +263,6 @@ class Evaluation:
         return too_old, bool(others)
 
     def _come_back(self, record: SamplesRecord, coverage: Coverage) -> list[Transition]:
-        if coverage.offline_since is None or not coverage.advances(record):
-            return []
         coverage.offline_since = None
         return self._turn(record.source, record.received_at, offline=False)
 

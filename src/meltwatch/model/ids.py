@@ -30,13 +30,16 @@ def bare(code: str) -> str:
     return code.rpartition("/")[2]
 
 
-def occurrence_id(enterprise: EnterpriseId, condition: ConditionId, raised: int) -> OccurrenceId:
+def occurrence_id(
+    enterprise: EnterpriseId, condition: ConditionId, raised: int, nth: int = 1
+) -> OccurrenceId:
     """Return the identity of an occurrence, made from its first published raise instant.
 
-    The same three facts always give the same id, on every node and after every restart; a later
-    correction of the instant is an `amended` event and keeps the id.
+    The same facts always give the same id, on every node and after every restart; a later
+    correction of the instant is an `amended` event and keeps the id. `nth` above 1: another was
+    published at that very instant and amended to a different one.
     """
-    told = "\n".join((enterprise, condition, str(raised)))
+    told = "\n".join((enterprise, condition, str(raised), *([] if nth == 1 else [str(nth)])))
     return OccurrenceId(hashlib.sha256(told.encode()).hexdigest()[:32])
 
 
