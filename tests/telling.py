@@ -13,7 +13,7 @@ import msgspec
 
 from meltwatch.alarm.occurrence import AlarmEvent, Occurrence
 from meltwatch.alarm.standing import Standing
-from meltwatch.apps.story import default_risk_model
+from meltwatch.apps.defaults import default_risk_model
 from meltwatch.journey import Effect, Journey
 from meltwatch.model.condition import Condition
 from meltwatch.model.ids import (

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from meltwatch.apps.node import node_of
+from meltwatch.apps.serve import serve
 from meltwatch.apps.story import Told, tell
 from meltwatch.collect.story import Deliver, story_of
 from meltwatch.errors import Problem, Refused, StoryRefused
@@ -43,6 +45,18 @@ def _parser() -> argparse.ArgumentParser:
         help="batches=N, shuffle[=SEED], duplicate, kill=T; several with commas",
     )
     story.set_defaults(run=_story)
+    serve = commands.add_parser("serve", help="serve one enterprise: intake, ledger, journey")
+    serve.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
+    serve.add_argument("--data", type=Path, required=True, help="the directory of its ledger")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8701)
+    serve.add_argument(
+        "--sync",
+        choices=["full", "off"],
+        default="full",
+        help="off: do not wait for the disk (for trials only: a power cut loses what was taken)",
+    )
+    serve.set_defaults(run=_serve)
     return parser
 
 
@@ -53,6 +67,13 @@ def _story(options: argparse.Namespace) -> int:
     else:
         _print(told)
     return OK if told.passed else DIFFERENT
+
+
+def _serve(options: argparse.Namespace) -> int:
+    node = node_of(options.node)
+    print(f"meltwatch: {node.plant.enterprise} at http://{options.host}:{options.port}", flush=True)
+    serve(node, options.data, host=options.host, port=options.port, sync=options.sync)
+    return OK
 
 
 def _print(told: Told) -> None:

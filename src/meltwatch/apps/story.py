@@ -7,36 +7,42 @@ followed by another one on the same disk.
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import random
 import signal
 import tempfile
 from collections.abc import Iterator
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from meltwatch.alarm.occurrence import AlarmEvent, Occurrence
 from meltwatch.alarm.standing import Standing
 from meltwatch.apps.core import Core
+from meltwatch.apps.defaults import default_risk_model
 from meltwatch.collect.story import GATEWAY, Deliver, Delivery, Expected, Story, deliveries_of
 from meltwatch.errors import Bug
 from meltwatch.journey import Effect
 from meltwatch.ledger.embedded import EmbeddedHome
 from meltwatch.ledger.port import Gap, Home
-from meltwatch.model.encoding import decode, encode
+from meltwatch.model.encoding import decode
 from meltwatch.model.ids import OccurrenceId, bare
 from meltwatch.model.instant import to_ms, to_seconds
-from meltwatch.model.log import ConfigRecord
-from meltwatch.model.risk_model import RiskModel
+from meltwatch.model.log import ConfigRecord, SamplesRecord
+from meltwatch.present.intake import record_of
+from meltwatch.transport.admit import admit
+from meltwatch.transport.frame import Frame, rows_of
+from meltwatch.transport.frame import encode as encode_frame
+from meltwatch.transport.intake import Header, check_header
+from meltwatch.transport.points import book_of
+from meltwatch.transport.signature import SharedSecret, sign
 
 READ_AT_ONCE = 1_000
 FOR_EVER = 2**62
+KEY_ID = "story"
+KEY = SharedSecret(gateway=GATEWAY, secret=b"a story has no secrets")
 UNDER_WAY = 12
 OUT_OF_ORDER = 0.2
 
@@ -117,6 +123,7 @@ class Teller:
         self.story = story = told.story
         self.deliver = told.deliver
         self.chance = random.Random(told.deliver.shuffle)  # noqa: S311  # told, not secret
+        self.book = book_of(story.plant, GATEWAY)
         self.core = Core(home, story.plant.enterprise)
         if self.core.journey.state.plant is None:
             self.core.take_own(
@@ -170,11 +177,32 @@ class Teller:
     def _refused(self, deliveries: list[Delivery]) -> list[Delivery]:
         """Send frames; return those that the ledger refused as gaps."""
         twice = [one for one in deliveries for _ in range(2 if self.deliver.duplicate else 1)]
-        frames = [(one.frame, hashlib.sha256(encode(one.frame)).digest()) for one in twice]
-        outcomes = self.core.take_samples(frames)
+        outcomes = self.core.take_samples([self._admitted(one) for one in twice])
         told = zip(twice, outcomes, strict=True)
         refused = {id(one) for one, outcome in told if isinstance(outcome, Gap)}
         return [one for one in deliveries if id(one) in refused]
+
+    def _admitted(self, delivery: Delivery) -> tuple[SamplesRecord, bytes]:
+        """Let a frame go over the wire: encoded, signed, checked and admitted."""
+        told = delivery.frame
+        frame = Frame(
+            gateway=told.source,
+            epoch=told.epoch,
+            seq=told.seq,
+            mark=told.mark,
+            complete_from=told.complete_from,
+            complete_to=told.complete_to,
+            lost=told.lost,
+            rows=rows_of(told.samples),
+        )
+        body = encode_frame(frame)
+        header = Header(key=KEY_ID, signature=sign(KEY, body))
+        plant = self.story.plant
+        checked = check_header(
+            body, header, keys={KEY_ID: KEY}, sources=plant.sources, now=delivery.at
+        )
+        admitted = admit(checked.frame, self.book, delivery.at)
+        return record_of(checked, admitted, delivery.at), checked.digest
 
 
 def occurrences_in(directory: Path, story: Story) -> list[Expected]:
@@ -213,12 +241,6 @@ def _expected(one: Occurrence, start: int) -> Expected:
         returned=None if one.returned is None else to_seconds(one.returned - start),
         flags=one.flags,
     )
-
-
-def default_risk_model() -> RiskModel:
-    """Return the project's own risk model."""
-    file = files("meltwatch.risk") / "models" / "project-default.1.yaml"
-    return msgspec.convert(yaml.safe_load(file.read_text(encoding="utf-8")), RiskModel)
 
 
 def _order(one: Expected) -> tuple[float, str]:

@@ -160,7 +160,7 @@ def deliveries_of(story: Story, deliver: Deliver) -> list[Delivery]:
             frame = SamplesRecord(
                 received_at=arrives,
                 source=GATEWAY,
-                epoch=EpochId(f"{epoch:04d}"),
+                epoch=EpochId(f"{story.start:012x}-{epoch:016x}"),
                 seq=numbers[epoch],
                 complete_from=start,
                 complete_to=end,

@@ -34,7 +34,7 @@ class History(Protocol):
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """What to store and what to answer; `clashes` pairs a conflicting entry with its rival's place."""
+    """What to store and what to answer; `clashes` pairs an entry with its rival's place."""
 
     outcomes: list[Outcome]
     accepted: list[Stored]

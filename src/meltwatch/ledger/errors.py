@@ -66,7 +66,7 @@ class Fenced(LedgerError):
 
 
 class UnknownFormat(LedgerError):
-    """A file was written by another version or is another kind: tell the operator, touch nothing."""
+    """A file is of another version or another kind: tell the operator, touch nothing."""
 
     def __init__(self, place: str, found: int, known: int) -> None:
         """Keep the file, the version found (0: no ledger file of this kind) and the one known."""

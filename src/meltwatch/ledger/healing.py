@@ -43,8 +43,9 @@ def _catch_up(index: Index, shelf: Shelf, firsts: list[int], applied: int) -> li
         found.append(Problem("index.sqlite", "ledger.index_rebuilt", {"first": firsts[0]}))
     for first in covering(firsts, applied):
         index.apply(first, shelf.reader(first).headers(applied))
-    told = {"applied": applied, "end": index.meta("applied")}
-    return [*found, Problem("index.sqlite", "ledger.index_behind", told)]
+    end = index.meta("applied")
+    behind = Problem("index.sqlite", "ledger.index_behind", {"applied": applied, "end": end})
+    return [*found, behind]
 
 
 def _take_back(index: Index, shelf: Shelf, firsts: list[int], end: int) -> list[Problem]:
@@ -63,13 +64,14 @@ def _take_back(index: Index, shelf: Shelf, firsts: list[int], end: int) -> list[
                     "UPDATE sources SET last_seq = ?, last_pos = ? WHERE source = ?",
                     (seq, pos, source),
                 )
+        ask.execute("DELETE FROM sources WHERE last_seq = 0")
         for (partition,) in cut:
             ask.execute(
                 "UPDATE partitions SET last_pos = max(?, removed) WHERE partition = ?",
                 (_end_of_partition(shelf, firsts, partition), partition),
             )
-    told = {"end": end, "applied": index.meta("applied")}
-    return [Problem("index.sqlite", "ledger.log_lost_tail", told)]
+    applied = index.meta("applied")
+    return [Problem("index.sqlite", "ledger.log_lost_tail", {"end": end, "applied": applied})]
 
 
 def _last_of_source(shelf: Shelf, firsts: list[int], source: str) -> tuple[int, int] | None:

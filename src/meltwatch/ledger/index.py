@@ -18,21 +18,44 @@ from meltwatch.ledger.port import Entry, KeptConflict, gateway_epoch
 FORMAT = Format(
     application_id=0x4D574958,  # MWIX
     version=1,
-    schema=(
-        "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-        "CREATE TABLE sources (source TEXT PRIMARY KEY, last_seq INTEGER NOT NULL, "
-        "last_pos INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-        "CREATE TABLE partitions (partition TEXT PRIMARY KEY, last_pos INTEGER NOT NULL, "
-        "removed INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-        "CREATE TABLE spans (source TEXT NOT NULL, file INTEGER NOT NULL, "
-        "first_seq INTEGER NOT NULL, PRIMARY KEY (source, file)) STRICT, WITHOUT ROWID",
-        "CREATE TABLE epochs (gateway TEXT PRIMARY KEY, newest TEXT NOT NULL) "
-        "STRICT, WITHOUT ROWID",
-        "CREATE TABLE conflicts (id INTEGER PRIMARY KEY AUTOINCREMENT, partition TEXT NOT NULL, "
-        "source TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, "
-        "received_at INTEGER NOT NULL, held_pos INTEGER NOT NULL, digest BLOB NOT NULL, "
-        "data BLOB NOT NULL, UNIQUE (source, seq, digest)) STRICT",
-    ),
+    schema="""\
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sources (
+    source   TEXT PRIMARY KEY,
+    last_seq INTEGER NOT NULL,
+    last_pos INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE spans (
+    source    TEXT    NOT NULL,
+    file      INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    PRIMARY KEY (source, file)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE partitions (
+    partition TEXT PRIMARY KEY,
+    last_pos  INTEGER NOT NULL,
+    removed   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE epochs (
+    gateway TEXT PRIMARY KEY,
+    newest  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE conflicts (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    partition   TEXT    NOT NULL,
+    source      TEXT    NOT NULL,
+    seq         INTEGER NOT NULL,
+    kind        TEXT    NOT NULL,
+    received_at INTEGER NOT NULL,
+    held_pos    INTEGER NOT NULL,
+    digest      BLOB    NOT NULL,
+    data        BLOB    NOT NULL,
+    UNIQUE (source, seq, digest)
+) STRICT;
+""",
 )
 
 _PUT_SOURCE = (
@@ -43,17 +66,15 @@ _PUT_END = (
     "INSERT INTO partitions VALUES (?, ?, 0) ON CONFLICT DO UPDATE SET last_pos = excluded.last_pos"
 )
 _PUT_REMOVED = (
-    "INSERT INTO partitions VALUES (?1, ?2, ?2) ON CONFLICT DO UPDATE SET removed = excluded.removed"
+    "INSERT INTO partitions VALUES (?1, ?2, ?2) ON CONFLICT DO UPDATE "
+    "SET removed = excluded.removed"
 )
 _PUT_EPOCH = (
     "INSERT INTO epochs VALUES (?, ?) ON CONFLICT DO UPDATE "
     "SET newest = excluded.newest WHERE excluded.newest > newest"
 )
 _PUT_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
-_PUT_CONFLICT = (
-    "INSERT INTO conflicts (partition, source, seq, kind, received_at, held_pos, digest, data) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-)
+_PUT_CONFLICT = "INSERT INTO conflicts VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 class Index:
@@ -76,8 +97,7 @@ class Index:
     def file_of(self, source: str, seq: int) -> int | None:
         """Return the file that holds the number unless retention has removed it."""
         row = self.connection.execute(
-            "SELECT file FROM spans WHERE source = ? AND first_seq <= ? "
-            "ORDER BY file DESC LIMIT 1",
+            "SELECT file FROM spans WHERE source = ? AND first_seq <= ? ORDER BY file DESC LIMIT 1",
             (source, seq),
         ).fetchone()
         return row[0] if row else None
@@ -101,17 +121,11 @@ class Index:
 
     def conflicts(self, after: int, limit: int) -> list[KeptConflict]:
         """Return kept conflicts with an id above `after`."""
-        rows = self.connection.execute(
-            "SELECT id, partition, source, seq, kind, received_at, held_pos, digest, data "
-            "FROM conflicts WHERE id > ? ORDER BY id LIMIT ?",
-            (after, limit),
-        ).fetchall()
-        names = KeptConflict.__struct_fields__
-        order = ("id", "partition", "source", "seq", "kind", "received_at", "held_pos")
-        assert set(names) == {*order, "digest", "data"}
-        return [
-            KeptConflict(**dict(zip((*order, "digest", "data"), row, strict=True))) for row in rows
-        ]
+        cursor = self.connection.execute(
+            "SELECT * FROM conflicts WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+        )
+        names = [column[0] for column in cursor.description]
+        return [KeptConflict(**dict(zip(names, row, strict=True))) for row in cursor]
 
     def meta(self, key: str) -> int:
         """Return a figure: `applied`, `first_file` or `floor`; 0 before it was noted."""

@@ -15,13 +15,20 @@ FORMAT = Format(
     application_id=0x4D574C47,  # MWLG
     version=1,
     # `data` stands last: a scan of the other columns then never walks a frame's overflow pages.
-    schema=(
-        "CREATE TABLE entries ("
-        "pos INTEGER PRIMARY KEY, partition TEXT NOT NULL, source TEXT NOT NULL, "
-        "seq INTEGER NOT NULL, kind TEXT NOT NULL, received_at INTEGER NOT NULL, "
-        "digest BLOB NOT NULL, data BLOB NOT NULL, UNIQUE (source, seq)) STRICT",
-        "CREATE INDEX entries_partition ON entries (partition, pos)",
-    ),
+    schema="""\
+CREATE TABLE entries (
+    pos         INTEGER PRIMARY KEY,
+    partition   TEXT    NOT NULL,
+    source      TEXT    NOT NULL,
+    seq         INTEGER NOT NULL,
+    kind        TEXT    NOT NULL,
+    received_at INTEGER NOT NULL,
+    digest      BLOB    NOT NULL,
+    data        BLOB    NOT NULL,
+    UNIQUE (source, seq)
+) STRICT;
+CREATE INDEX entries_partition ON entries (partition, pos);
+""",
 )
 
 _INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"

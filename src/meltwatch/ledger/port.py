@@ -191,7 +191,7 @@ class Partition(Protocol):
         ...
 
     def effects(self, after: int, limit: int) -> list[Effect]:
-        """Return up to `limit` committed effects with an id above `after`, by id; no owner needed."""
+        """Return up to `limit` committed effects with an id above `after`; no owner needed."""
         ...
 
     def release_effects(self, through: int) -> None:

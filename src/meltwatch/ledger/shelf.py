@@ -45,9 +45,9 @@ class Shelf:
             self._open.popitem(last=False)[1].connection.close()
         return self._open[first]
 
-    def writer(self, first: int) -> LogFile:
+    def writer(self, first: int, opening: Opening) -> LogFile:
         """Return the file open for writing, made if need be."""
-        return LogFile.for_writing(self.path(first), first, self._opening)
+        return LogFile.for_writing(self.path(first), first, opening)
 
     def remove(self, firsts: Iterable[int]) -> None:
         """Delete whole files with what belongs to them."""

@@ -1,0 +1,52 @@
+"""The core process: one enterprise's ledger, journey and intake behind one HTTP port."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import uvicorn
+
+from meltwatch.apps.core import Core
+from meltwatch.apps.defaults import default_risk_model
+from meltwatch.apps.gathering import Gathering
+from meltwatch.apps.node import Node
+from meltwatch.clock import Clock, SystemClock
+from meltwatch.ledger.database import Sync
+from meltwatch.ledger.embedded import EmbeddedHome
+from meltwatch.model.log import ConfigRecord
+from meltwatch.present.intake import Intake
+
+
+def serve(node: Node, data: Path, *, host: str, port: int, sync: Sync = "full") -> None:
+    """Serve until SIGINT or SIGTERM; then what was taken is written and the files are closed."""
+    asyncio.run(_serve(node, data, host=host, port=port, sync=sync))
+
+
+def core_of(node: Node, home: EmbeddedHome, clock: Clock) -> Core:
+    """Return the core of a node's enterprise, its plant configured as the node's file says."""
+    core = Core(home, node.plant.enterprise)
+    risk_model = default_risk_model()
+    state = core.journey.state
+    if state.plant != node.plant or state.risk_model != risk_model:
+        core.take_own(
+            ConfigRecord(received_at=clock.wall_ms(), plant=node.plant, risk_model=risk_model)
+        )
+    return core
+
+
+async def _serve(node: Node, data: Path, *, host: str, port: int, sync: Sync) -> None:
+    clock = SystemClock()
+    home = EmbeddedHome(data, sync=sync)
+    try:
+        gathering = Gathering(core_of(node, home, clock), clock)
+        intake = Intake(gathering, node.keys, clock.wall_ms)
+        config = uvicorn.Config(intake, host=host, port=port, lifespan="off", log_level="warning")
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(gathering.run())
+        running.add_done_callback(lambda _: setattr(server, "should_exit", True))
+        await server.serve()
+        gathering.stop()
+        await running
+    finally:
+        home.close()

@@ -1,0 +1,34 @@
+"""The one module that reads the clock.
+
+The wall clock stamps what is recorded; the monotonic clock measures waiting. Everybody else is
+given `now` as an argument.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What a process needs to know of time."""
+
+    def wall_ms(self) -> int:
+        """Return the wall clock, ms UTC."""
+        ...
+
+    def monotonic_ms(self) -> int:
+        """Return a clock that never goes back, ms from an arbitrary start."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def wall_ms(self) -> int:
+        """Return the wall clock, ms UTC."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> int:
+        """Return the machine's monotonic clock, ms."""
+        return time.monotonic_ns() // 1_000_000

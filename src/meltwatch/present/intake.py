@@ -1,0 +1,250 @@
+"""Frames over HTTP: a bare ASGI callable, because this is the path of every sample.
+
+    POST /v1/frames                       a signed frame (docs/formats/frame.md)
+    GET  /v1/sources/{gateway}/{epoch}    the last number; asking also says hello in that epoch
+    GET  /healthz                         whether the process answers
+
+It checks who speaks and whether the frame's number may be used, hands the frame on, and answers
+only when the ledger has it. Whatever is refused disturbs nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Protocol
+
+import msgspec
+
+from meltwatch.errors import Problem
+from meltwatch.ledger.errors import Unavailable
+from meltwatch.ledger.port import Conflict, Gap, Outcome
+from meltwatch.model.ids import EpochId, SourceId
+from meltwatch.model.log import Evidence, SamplesRecord
+from meltwatch.model.plant import Plant
+from meltwatch.present.problem import MEDIA_TYPE, problem_json
+from meltwatch.transport.admit import admit
+from meltwatch.transport.errors import (
+    Busy,
+    DigestConflict,
+    Forbidden,
+    FrameRefused,
+    SequenceGap,
+    TooLarge,
+    Unreadable,
+    problem,
+)
+from meltwatch.transport.intake import (
+    DEFAULT_LIMITS,
+    KEY_HEADER,
+    SENT_AT_HEADER,
+    SIGNATURE_HEADER,
+    Checked,
+    Header,
+    Limits,
+    check_header,
+    proven,
+)
+from meltwatch.transport.judge import Admitted
+from meltwatch.transport.points import PointBook, book_of
+from meltwatch.transport.signature import Key
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Answer = tuple[int, bytes, bytes]
+"""(status, media type, body)."""
+
+JSON = b"application/json"
+_SOURCE = re.compile(r"/v1/sources/([^/]+)/([^/]+)\Z")
+_LEAST_RETRY_S = 1
+
+
+class Receiver(Protocol):
+    """What stands behind intake: the node that owns the enterprise's log."""
+
+    @property
+    def plant(self) -> Plant:
+        """The plant in force."""
+        ...
+
+    async def take(self, record: SamplesRecord, digest: bytes) -> Outcome:
+        """Log a frame durably; raises Unavailable, and Busy when too much is waiting."""
+        ...
+
+    def say_hello(self, gateway: SourceId, epoch: EpochId) -> None:
+        """Note that a gateway speaks in an epoch."""
+        ...
+
+    def last_seq(self, source: str) -> int:
+        """Return the last number stored of `gateway/epoch`; 0 before any."""
+        ...
+
+
+class Intake:
+    """The ASGI application."""
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        keys: Mapping[str, Key],
+        now: Callable[[], int],
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        """Take frames for a receiver; `keys` by their id, `now` the wall clock in ms UTC."""
+        self.receiver = receiver
+        self.keys = keys
+        self.now = now
+        self.limits = limits
+        self._books: dict[SourceId, PointBook] = {}
+        self._plant: Plant | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        headers: list[tuple[bytes, bytes]] = []
+        try:
+            status, media, body = await self._answer(scope, receive)
+        except FrameRefused as refused:
+            status, media, body, headers = _refusal(refused)
+        except Unavailable as error:
+            told = (Problem("", "frame.unavailable", {"reason": error.reason}),)
+            status, media, body = 503, MEDIA_TYPE, problem_json(503, told)
+            headers = [(b"retry-after", str(_LEAST_RETRY_S).encode())]
+        await _send(send, status, media, body, headers)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        method, path = scope["method"], scope["path"]
+        if path == "/v1/frames":
+            return await self._frame(scope, receive) if method == "POST" else _method("POST")
+        if (source := _SOURCE.match(path)) is not None:
+            return self._source(scope, source) if method == "GET" else _method("GET")
+        if path == "/healthz":
+            return 200, JSON, b'{"ok":true}'
+        told = (Problem(path, "route.unknown"),)
+        return 404, MEDIA_TYPE, problem_json(404, told)
+
+    async def _frame(self, scope: Scope, receive: Receive) -> Answer:
+        body = await self._body(receive)
+        now, plant = self.now(), self.receiver.plant
+        checked = check_header(
+            body,
+            _header(scope),
+            keys=self.keys,
+            sources=plant.sources,
+            now=now,
+            limits=self.limits,
+        )
+        frame = checked.frame
+        admitted = admit(frame, self._book(plant, frame.gateway), now)
+        outcome = await self.receiver.take(record_of(checked, admitted, now), checked.digest)
+        if isinstance(outcome, Gap):
+            raise SequenceGap(outcome.expected)
+        if isinstance(outcome, Conflict):
+            raise DigestConflict(frame.seq)
+        last = self.receiver.last_seq(f"{frame.gateway}/{frame.epoch}")
+        return 200, JSON, self._document(admitted, last)
+
+    def _document(self, admitted: Admitted, last_seq: int) -> bytes:
+        return msgspec.json.encode(
+            {
+                "accepted": len(admitted.samples),
+                "quarantined": [[one.row, one.key] for one in admitted.quarantined],
+                "last_seq": last_seq,
+                "server_time": self.now(),
+            }
+        )
+
+    def _source(self, scope: Scope, source: re.Match[str]) -> Answer:
+        gateway, epoch = SourceId(source[1]), EpochId(source[2])
+        if proven(scope["path"].encode(), _header(scope), self.keys) != gateway:
+            raise Forbidden(problem("gateway", "frame.gateway_unknown", {"gateway": gateway}))
+        self.receiver.say_hello(gateway, epoch)
+        told = {"last_seq": self.receiver.last_seq(f"{gateway}/{epoch}"), "server_time": self.now()}
+        return 200, JSON, msgspec.json.encode(told)
+
+    async def _body(self, receive: Receive) -> bytes:
+        """Read the body; one that is too large is not even read to its end."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Unreadable(problem("", "frame.json_broken", {"position": size}))
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.limits.body_bytes:
+                limits: dict[str, str | int | float] = {
+                    "bytes": size,
+                    "limit": self.limits.body_bytes,
+                }
+                raise TooLarge(problem("", "frame.body_too_large", limits))
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+    def _book(self, plant: Plant, gateway: SourceId) -> PointBook:
+        """Return the gateway's book, made once for each config record."""
+        if self._plant is not plant:
+            self._plant, self._books = plant, {}
+        if gateway not in self._books:
+            self._books[gateway] = book_of(plant, gateway)
+        return self._books[gateway]
+
+
+def record_of(checked: Checked, admitted: Admitted, now: int) -> SamplesRecord:
+    """Return the record that the log keeps of a frame, with what the source sent as evidence."""
+    frame = checked.frame
+    return SamplesRecord(
+        received_at=now,
+        source=frame.gateway,
+        epoch=frame.epoch,
+        seq=frame.seq,
+        complete_from=frame.complete_from,
+        complete_to=frame.complete_to,
+        samples=admitted.samples,
+        mark=frame.mark,
+        lost=frame.lost,
+        evidence=Evidence(
+            body=checked.body,
+            key=checked.key,
+            signature=checked.signature,
+            quarantined=tuple((one.row, one.key) for one in admitted.quarantined),
+        ),
+    )
+
+
+def _header(scope: Scope) -> Header:
+    told = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    return Header(
+        key=told.get(KEY_HEADER.lower().encode()),
+        signature=told.get(SIGNATURE_HEADER.lower().encode()),
+        sent_at=told.get(SENT_AT_HEADER.lower().encode()),
+    )
+
+
+def _method(allowed: str) -> Answer:
+    told = (Problem("", "route.method", {"allowed": allowed}),)
+    return 405, MEDIA_TYPE, problem_json(405, told)
+
+
+def _refusal(refused: FrameRefused) -> tuple[int, bytes, bytes, list[tuple[bytes, bytes]]]:
+    also: dict[str, Any] = {}
+    headers: list[tuple[bytes, bytes]] = []
+    if isinstance(refused, SequenceGap):
+        also["expected"] = refused.expected
+    if isinstance(refused, Busy):
+        also["after_ms"] = refused.after_ms
+        headers.append((b"retry-after", str(-(-refused.after_ms // 1000)).encode()))
+    body = problem_json(refused.status, refused.problems, **also)
+    return refused.status, MEDIA_TYPE, body, headers
+
+
+async def _send(
+    send: Send, status: int, media: bytes, body: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    head = [(b"content-type", media), length, *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,150 @@
+"""Sentences for the keys of problems, in Chinese and English: each names the place and the fix.
+
+Templates take the problem's params. A key without words is shown as it is, and a test fails.
+"""
+
+from __future__ import annotations
+
+from meltwatch.errors import Problem
+
+Words = tuple[str, str]
+"""(Chinese, English)."""
+
+FRAME: dict[str, Words] = {
+    "frame.body_too_large": (
+        "帧体 {bytes} 字节,上限 {limit}:请减小每帧行数",
+        "The body has {bytes} bytes, {limit} at most: send smaller frames",
+    ),
+    "frame.too_many_rows": (
+        "帧内 {rows} 行,上限 {limit}:请减小每帧行数",
+        "The frame has {rows} rows, {limit} at most: send smaller frames",
+    ),
+    "frame.key_missing": (
+        "缺少密钥标识:请加请求头 Meltwatch-Key",
+        "No key id: add the header Meltwatch-Key",
+    ),
+    "frame.key_unknown": (
+        "密钥标识 {key} 未登记:请核对网关的密钥",
+        "The key id {key} is not registered: check the gateway's key",
+    ),
+    "frame.signature_missing": (
+        "缺少签名:请加请求头 Meltwatch-Signature",
+        "No signature: add the header Meltwatch-Signature",
+    ),
+    "frame.signature_malformed": (
+        "签名应为 {expected} 位十六进制数字",
+        "The signature must be {expected} hexadecimal digits",
+    ),
+    "frame.signature_wrong": (
+        "签名与密钥 {key} 不符:签名须覆盖请求体的原始字节",
+        "The signature does not fit key {key}: sign the exact bytes of the body",
+    ),
+    "frame.gateway_unknown": (
+        "网关 {gateway} 未配置:请先登记",
+        "The gateway {gateway} is not configured: register it first",
+    ),
+    "frame.key_of_another": (
+        "密钥 {key} 不属于网关 {gateway}",
+        "The key {key} does not speak for the gateway {gateway}",
+    ),
+    "frame.json_broken": (
+        "不是有效的 UTF-8 JSON,位置 {position} 处出错",
+        "This is no JSON in UTF-8: it breaks at position {position}",
+    ),
+    "frame.json_too_deep": (
+        "JSON 嵌套超过 {limit} 层",
+        "The JSON nests deeper than {limit}",
+    ),
+    "frame.not_an_object": (
+        "请求体应为 JSON 对象,收到 {told}",
+        "The body must be a JSON object, this is {told}",
+    ),
+    "frame.field_missing": ("缺少字段", "The field is missing"),
+    "frame.field_unknown": ("未知字段:请删除", "The field is unknown: leave it out"),
+    "frame.field_type": (
+        "字段类型应为 {expected},收到 {told}",
+        "The field must be of type {expected}, this is {told}",
+    ),
+    "frame.version_unknown": (
+        "格式版本 {version} 未知,本程序识别 {known}",
+        "The format's version {version} is unknown, this program reads {known}",
+    ),
+    "frame.seq_below_one": ("序号 {seq} 小于 1", "The number {seq} is below 1"),
+    "frame.interval_reversed": (
+        "区间终点 {to} 早于起点 {from}",
+        "The interval ends at {to}, before its start {from}",
+    ),
+    "frame.complete_to_ahead": (
+        "完整时刻超前服务器 {ahead_ms} 毫秒(上限 {limit_ms}):请校准网关时钟",
+        "complete_to is {ahead_ms} ms ahead of the server ({limit_ms} at most): set the clock",
+    ),
+    "frame.lost_ahead": (
+        "声明丢失的区间超前服务器 {ahead_ms} 毫秒(上限 {limit_ms}):请校准网关时钟",
+        "A lost interval is {ahead_ms} ms ahead of the server ({limit_ms} at most): set the clock",
+    ),
+    "frame.gap": ("序号有缺口:请从 {expected} 续传", "Numbers are missing: resume at {expected}"),
+    "frame.conflict": (
+        "序号 {seq} 已被另一内容占用:已隔离并报警,请停用该纪元",
+        "The number {seq} is taken by other content: kept aside and alarmed; stop this epoch",
+    ),
+    "frame.busy": (
+        "服务器繁忙:{after_ms} 毫秒后重发原帧",
+        "Busy: send the same again in {after_ms} ms",
+    ),
+    "frame.unavailable": (
+        "存储暂不可用,结果未知:请稍后重发原帧",
+        "The store is unavailable, the outcome unknown: send the same again later",
+    ),
+}
+
+ROW: dict[str, Words] = {
+    "row.shape": (
+        "行应为 [测点, 时刻, 值, 质量?, 单位?],收到 {told}",
+        "A row is [point, at, value, quality?, unit?], this is {told}",
+    ),
+    "row.unknown_point": ("测点 {told} 未登记", "The point {told} is unknown"),
+    "row.foreign_point": (
+        "测点 {point} 属于网关 {source}",
+        "The point {point} belongs to the gateway {source}",
+    ),
+    "row.at_not_an_instant": (
+        "时刻应为毫秒整数(UTC),收到 {told}",
+        "The instant must be whole milliseconds (UTC), this is {told}",
+    ),
+    "row.at_ahead": (
+        "时刻超前服务器 {ahead_ms} 毫秒(上限 {limit_ms})",
+        "The instant is {ahead_ms} ms ahead of the server ({limit_ms} at most)",
+    ),
+    "row.value_not_a_number": (
+        "值应为数字,收到 {told}",
+        "The value must be a number, this is {told}",
+    ),
+    "row.value_nan": ("值为 NaN", "The value is NaN"),
+    "row.value_infinite": ("值为无穷大", "The value is infinite"),
+    "row.quality_unknown": ("质量位 {told} 未知", "The quality bits {told} are unknown"),
+    "row.test_in_real_frame": (
+        "真实帧内有测试标记的行:请用 mark=test 的帧",
+        "A test row in a real frame: use a frame with mark=test",
+    ),
+    "row.unit_mismatch": (
+        "单位 {told} 与测点单位 {expected} 不符",
+        "The unit {told} is not the point's, {expected}",
+    ),
+}
+
+SERVER: dict[str, Words] = {
+    "route.unknown": ("没有此地址", "There is no such address"),
+    "route.method": ("此地址只接受 {allowed}", "This address takes {allowed} only"),
+}
+
+ALL: dict[str, Words] = {**FRAME, **ROW, **SERVER}
+
+
+def words_of(problem: Problem) -> Words:
+    """Return the problem's sentences, params filled in; the bare key where there are none."""
+    chinese, english = ALL.get(problem.key, (problem.key, problem.key))
+    params = {name: str(value) for name, value in problem.params.items()}
+    try:
+        return chinese.format_map(params), english.format_map(params)
+    except KeyError:
+        return problem.key, problem.key
