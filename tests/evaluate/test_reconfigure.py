@@ -1,0 +1,69 @@
+"""A new config record: what is unchanged goes on, what is changed begins anew. Seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meltwatch.apps.defaults import default_risk_model
+from meltwatch.model.log import ConfigRecord
+from tests.telling import Telling, plant_of
+
+HIGH: dict[str, Any] = {"kind": "high", "point": "t", "limit": 60, "on_delay_s": 4}
+
+
+def reconfigure(telling: Telling, conditions: dict[str, dict[str, Any]], at: int) -> None:
+    telling.take(
+        ConfigRecord(
+            received_at=at * 1000, plant=plant_of(conditions), risk_model=default_risk_model()
+        )
+    )
+
+
+def run(telling: Telling, first: int, last: int, value: float) -> None:
+    for second in range(first, last + 1):
+        telling.frame([("t", second, value)], second)
+
+
+def test_an_unchanged_condition_keeps_its_running_delay() -> None:
+    telling = Telling(plant_of({"t.H": HIGH}))
+    run(telling, 0, 2, 61)
+    reconfigure(telling, {"t.H": HIGH, "t.HH": {**HIGH, "limit": 80}}, at=2)
+    run(telling, 3, 6, 61)
+    assert telling.out() == [("t.H", 4, None, ())]
+
+
+def test_a_changed_limit_begins_anew_with_the_held_value() -> None:
+    telling = Telling(plant_of({"t.H": HIGH}))
+    run(telling, 0, 2, 61)
+    reconfigure(telling, {"t.H": {**HIGH, "limit": 50}}, at=2)
+    run(telling, 3, 8, 61)
+    assert telling.out() == [("t.H", 6, None, ())], "since 2, where the new limit came in force"
+
+
+def test_a_raised_condition_that_is_changed_or_gone_returns_as_not_applicable() -> None:
+    telling = Telling(plant_of({"t.H": HIGH, "t.silent": {"kind": "silent", "point": "t"}}))
+    run(telling, 0, 6, 61)
+    reconfigure(telling, {"t.silent": {"kind": "silent", "point": "t"}}, at=6)
+    run(telling, 7, 9, 61)
+    assert telling.out() == [("t.H", 4, 6, ("not_applicable",))]
+
+
+def test_a_new_vote_knows_what_its_members_are() -> None:
+    telling = Telling(plant_of({"t.H": HIGH}))
+    run(telling, 0, 6, 61)
+    vote = {"kind": "vote", "of": ["t.H"], "m": 1, "on_delay_s": 1}
+    reconfigure(telling, {"t.H": HIGH, "any": vote}, at=6)
+    run(telling, 7, 9, 61)
+    assert telling.out() == [("t.H", 4, None, ()), ("any", 7, None, ())]
+
+
+def test_a_new_gate_is_closed_at_once_when_its_held_value_says_so() -> None:
+    gated = {**HIGH, "when": {"point": "phase", "in": [3]}}
+    spare = {"kind": "state", "point": "phase", "in": [9]}
+    telling = Telling(plant_of({"t.H": HIGH, "spare": spare}))
+    for second in range(7):
+        telling.frame([("t", second, 61), ("phase", second, 0)], second)
+    reconfigure(telling, {"t.H": gated, "spare": spare}, at=6)
+    for second in range(7, 14):
+        telling.frame([("t", second, 61), ("phase", second, 0)], second)
+    assert telling.out() == [("t.H", 4, 6, ("not_applicable",))]
