@@ -38,7 +38,7 @@ GATEWAY = SourceId("gateway")
 def plant_of(
     conditions: Mapping[str, Mapping[str, Any]],
     stale_s: Mapping[str, float | None] | None = None,
-    offline_s: float = 30,
+    offline_s: float = 30.0,
     source_of: Mapping[str, str] | None = None,
 ) -> Plant:
     """Return a plant of the conditions; every point that they name exists, `stale_s` 10.
@@ -57,7 +57,7 @@ def plant_of(
         module="aluminium-dc",
         points={
             PointCode(name): Point(
-                unit="", stale_s=stale.get(name, 10), source=brought.get(name, GATEWAY)
+                unit="", stale_s=stale.get(name, 10.0), source=brought.get(name, GATEWAY)
             )
             for name in names
         },

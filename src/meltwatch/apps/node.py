@@ -46,7 +46,7 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A gateway."""
 
     key: KeyFile
-    offline_s: float = 30
+    offline_s: float = 30.0
     clock: Literal["live", "recorded"] = "live"
 
 
@@ -65,7 +65,7 @@ class NodeFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     module: Module
     units: dict[UnitId, UnitFile]
     gateways: dict[SourceId, GatewayFile]
-    grace_s: float = 5
+    grace_s: float = 5.0
 
 
 class TemplateFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,7 +59,7 @@ class PlantFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     offline_s: float
     points: dict[str, Point]
     conditions: dict[str, Condition]
-    grace_s: float = 5
+    grace_s: float = 5.0
 
 
 class StoryFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

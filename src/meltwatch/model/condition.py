@@ -44,8 +44,8 @@ class Base(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_u
 class Delayed(Base, frozen=True, kw_only=True):
     """A condition with an on-delay and an off-delay, seconds."""
 
-    on_delay_s: float = 0
-    off_delay_s: float = 0
+    on_delay_s: float = 0.0
+    off_delay_s: float = 0.0
 
     @property
     def on_delay_ms(self) -> int:
@@ -63,7 +63,7 @@ class High(Delayed, frozen=True, kw_only=True, tag="high"):
 
     point: PointCode
     limit: float
-    deadband: float = 0
+    deadband: float = 0.0
 
 
 class Low(Delayed, frozen=True, kw_only=True, tag="low"):
@@ -71,7 +71,7 @@ class Low(Delayed, frozen=True, kw_only=True, tag="low"):
 
     point: PointCode
     limit: float
-    deadband: float = 0
+    deadband: float = 0.0
 
 
 class State(Delayed, frozen=True, kw_only=True, tag="state"):
@@ -87,7 +87,7 @@ class Difference(Delayed, frozen=True, kw_only=True, tag="difference"):
     of: tuple[PointCode, PointCode]
     side: Side = msgspec.field(name="as")
     limit: float
-    deadband: float = 0
+    deadband: float = 0.0
 
 
 class Rate(Delayed, frozen=True, kw_only=True, tag="rate"):
@@ -97,7 +97,7 @@ class Rate(Delayed, frozen=True, kw_only=True, tag="rate"):
     side: Side = msgspec.field(name="as")
     limit: float
     window_s: float
-    deadband: float = 0
+    deadband: float = 0.0
 
     @property
     def window_ms(self) -> int:

@@ -41,7 +41,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     too old nor waited for under grace.
     """
 
-    offline_s: float = 30
+    offline_s: float = 30.0
     clock: Literal["live", "recorded"] = "live"
     first_at: int | None = None
 
@@ -59,7 +59,7 @@ class Plant(msgspec.Struct, frozen=True, kw_only=True):
     points: dict[PointCode, Point]
     conditions: dict[ConditionId, Condition]
     sources: dict[SourceId, Source]
-    grace_s: float = 5
+    grace_s: float = 5.0
 
     @property
     def grace_ms(self) -> int:
