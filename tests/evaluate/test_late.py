@@ -187,3 +187,18 @@ def test_a_correction_from_before_the_anchor_is_said_not_swallowed() -> None:
     live(telling, signals, 0, 299)
     effects = telling.take_correction("t", 5, 99.0, to=300)
     assert [type(one).__name__ for one in effects] == ["TooOld"]
+
+
+@pytest.mark.parametrize("live_first", [True, False])
+def test_what_is_drained_before_or_after_the_first_live_frame_lies_in_a_hole(
+    live_first: bool,
+) -> None:
+    signals = {"t": every(1, [(0, 50), (5, 61), (15, 50)], 40)}
+    telling = Telling(plant_of(HIGH))
+    if live_first:
+        live(telling, signals, 30, 30, epoch="2")
+    drain(telling, signals, 0, 29, at=30)
+    if not live_first:
+        live(telling, signals, 30, 30, epoch="2")
+    live(telling, signals, 31, 40, epoch="2")
+    assert telling.out() == [("t.H", 9, 18, ("late",))]

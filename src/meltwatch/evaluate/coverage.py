@@ -15,7 +15,8 @@ from meltwatch.model.log import Interval, SamplesRecord
 class Coverage(msgspec.Struct):
     """One source's completed intervals since the anchor, as `(from, to]` in order, disjoint.
 
-    `run_end`: complete_to of the live run (None before the first frame). `holes`: every hole
+    `run_end`: complete_to of the live run (None before the first frame). `first_from`: where the
+    first run began; what is back-filled before it lies in a hole too. `holes`: every hole
     since the anchor, closed or not, at its full extent. `advanced_at`: the receiver's clock when
     the live run last advanced, or when the source was configured. `offline_since`: while offline,
     the instant of the raise; `offline_marks`: all such instants since the anchor. `proven`: up to
@@ -24,6 +25,7 @@ class Coverage(msgspec.Struct):
 
     advanced_at: int
     run_end: int | None = None
+    first_from: int | None = None
     covered: list[Interval] = []
     holes: list[Interval] = []
     offline_since: int | None = None
@@ -74,6 +76,13 @@ class Coverage(msgspec.Struct):
         if self.begins_run(record):
             assert self.run_end is not None
             self.holes.append((self.run_end, record.complete_from))
+        if record.backfill and self.first_from is not None:
+            if record.complete_from < self.first_from:
+                self._open_before(record.complete_from, self.first_from)
+        elif self.first_from is None and not record.backfill:
+            self.first_from = record.complete_from
+            if self.covered:
+                self._open_before(self.covered[0][0], record.complete_from)
         if self.advances(record):
             self.run_end = record.complete_to
             self.advanced_at = record.received_at
@@ -85,6 +94,12 @@ class Coverage(msgspec.Struct):
         self.covered = [one for one in self.covered if one[1] >= before]
         self.holes = [one for one in self.holes if one[1] > before]
         self.offline_marks = [one for one in self.offline_marks if one > before]
+
+    def _open_before(self, start: int, first: int) -> None:
+        """Let the hole before the first run reach back to `start`."""
+        before = [hole for hole in self.holes if hole[1] == first]
+        others = [hole for hole in self.holes if hole[1] != first]
+        self.holes = [(min([start, *(hole[0] for hole in before)]), first), *others]
 
     def _cover(self, interval: Interval) -> None:
         start, end = interval

@@ -100,11 +100,13 @@ class Evaluation:
         too_old, corrected = self._corrections(record, coverage)
         back = coverage.offline_since is not None and coverage.advances(record)
         turns = self._come_back(record, coverage) if back else []
-        again = corrected or back or coverage.begins_run(record)
-        gaps = self._gaps(record.source)
+        drained_first = coverage.run_end is None and bool(coverage.covered)
+        again = corrected or back or coverage.begins_run(record) or drained_first
+        gaps, start = self._gaps(record.source), self._start(record.source)
         coverage.take(record)
         after = self._gaps(record.source)
-        again = again or any(_closed(gap, after) for gap in gaps)
+        reaches_back = LONG_AGO < self._start(record.source) < start and not after
+        again = again or reaches_back or any(_closed(gap, after) for gap in gaps)
         self._keep(record)
         self._pass_clock(max(record.received_at, record.complete_to))
         if again:
