@@ -99,6 +99,26 @@ class Telling:
         source: str = GATEWAY,
     ) -> None:
         """Deliver a frame that completes up to `to` seconds, at `at` (default: at once)."""
+        self._deliver([_row(*row) for row in rows], to, at, since, epoch, backfill, source)
+
+    def rows(self, rows: Sequence[tuple[str, float, float, Quality]], to: float) -> None:
+        """Deliver a live frame of rows with their quality."""
+        told = [
+            (PointCode(point), to_ms(second), value, int(quality))
+            for point, second, value, quality in rows
+        ]
+        self._deliver(told, to, None, None, "1", False, GATEWAY)
+
+    def _deliver(
+        self,
+        rows: list[Row],
+        to: float,
+        at: float | None,
+        since: float | None,
+        epoch: str,
+        backfill: bool,
+        source: str,
+    ) -> None:
         arrives = to_ms(to if at is None else at)
         self.pass_time(arrives)
         self.seq[epoch] = self.seq.get(epoch, 0) + 1
@@ -112,7 +132,7 @@ class Telling:
                 seq=self.seq[epoch],
                 complete_from=start,
                 complete_to=to_ms(to),
-                samples=batch_of([_row(*row) for row in rows]),
+                samples=batch_of(rows),
                 backfill=backfill,
             )
         )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from meltwatch.alarm.occurrence import AlarmEvent, Told
+from meltwatch.model.quality import Quality
 from tests.telling import Signals, Telling, every, plant_of, rows_of, tell
 
 Table = dict[str, dict[str, Any]]
@@ -202,3 +203,18 @@ def test_what_is_drained_before_or_after_the_first_live_frame_lies_in_a_hole(
         live(telling, signals, 30, 30, epoch="2")
     live(telling, signals, 31, 40, epoch="2")
     assert telling.out() == [("t.H", 9, 18, ("late",))]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "raised"),
+    [("good", "bad", True), ("bad", "good", True), ("bad", "bad", False)],
+)
+def test_equal_values_of_one_instant_are_one_sample_and_count_if_any_is_not_bad(
+    first: str, second: str, raised: bool
+) -> None:
+    """Between the readings of `equal values are one sample` the one that shows an alarm."""
+    grade = {"good": Quality.GOOD, "bad": Quality.BAD}
+    telling = Telling(plant_of({"t.H": {"kind": "high", "point": "t", "limit": 60}}))
+    telling.rows([("t", 1, 61.0, grade[first])], 1)
+    telling.rows([("t", 1, 61.0, grade[second])], 2)
+    assert [one[0] for one in telling.out()] == (["t.H"] if raised else [])

@@ -18,6 +18,7 @@ from meltwatch.evaluate.twin import Twin, TwinState
 from meltwatch.model.condition import Silent
 from meltwatch.model.ids import ConditionId, EpochId, PointCode, SourceId
 from meltwatch.model.log import Interval, SamplesRecord
+from meltwatch.model.quality import Quality
 from meltwatch.model.sample import SampleBatch
 
 ANCHOR_EVERY_MS = 60_000
@@ -254,15 +255,18 @@ class Evaluation:
         ]
         if not late:
             return [], False
-        known = {
-            (code, at): (value, quality)
-            for kept in self.state.kept
-            if kept.source == record.source
-            for code, at, value, quality in kept.samples.rows()
-        }
+        known: dict[tuple[PointCode, int], list[tuple[float, int]]] = {}
+        for kept in self.state.kept:
+            if kept.source == record.source:
+                for code, at, value, quality in kept.samples.rows():
+                    known.setdefault((code, at), []).append((value, quality))
         too_old = [(code, at) for code, at, _, _ in late if at <= oldest]
-        others = [row for row in late if row[1] > oldest and known.get((row[0], row[1])) != row[2:]]
-        return too_old, bool(others)
+        others = any(
+            _changes(known.get((code, at), []), value, quality)
+            for code, at, value, quality in late
+            if at > oldest
+        )
+        return too_old, others
 
     def _come_back(self, record: SamplesRecord, coverage: Coverage) -> list[Transition]:
         coverage.offline_since = None
@@ -375,6 +379,15 @@ class Evaluation:
         found = engine.advance({source: at - 1}) if source in engine.state.frontiers else []
         engine.make_unknown(source, at)
         return found
+
+
+def _changes(known: list[tuple[float, int]], value: float, quality: int) -> bool:
+    """Return whether a sample says something that its equals of one instant do not."""
+    equal = [grade for other, grade in known if other == value]
+    last = known[-1][0] if known else None
+    return last != value or (
+        not quality & Quality.BAD and all(grade & Quality.BAD for grade in equal)
+    )
 
 
 def _closed(gap: Interval, after: list[Interval]) -> bool:

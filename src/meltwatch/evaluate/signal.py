@@ -9,7 +9,9 @@ so what is decided there is marked, while staleness and gates go on as sample ti
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from enum import IntEnum
+from itertools import groupby
 
 import msgspec
 
@@ -28,6 +30,9 @@ class Turn(IntEnum):
     AFRESH = 3
 
 
+Sample = tuple[int, Order, float, int]
+"""(instant, order, value, quality)."""
+
 Event = tuple[int, Turn, float]
 """(instant, turn, value); the value counts for `VALUE` only."""
 
@@ -43,7 +48,7 @@ class Signal(msgspec.Struct):
     value: float | None = None
     unknown: bool = False
     blind: bool = False
-    waiting: list[tuple[int, Order, float, int]] = []
+    waiting: list[Sample] = []
 
     def clone(self) -> Signal:
         """Return a copy that shares nothing that changes."""
@@ -65,10 +70,9 @@ class Signal(msgspec.Struct):
         due = sorted(sample for sample in self.waiting if sample[0] <= frontier)
         if due:
             self.waiting = [sample for sample in self.waiting if sample[0] > frontier]
-        for place, (at, _, value, quality) in enumerate(due):
-            if place + 1 < len(due) and due[place + 1][0] == at:
-                continue  # the later sent rules
-            if quality & Quality.BAD:
+        for at, told in groupby(due, key=lambda sample: sample[0]):
+            value = ruling(told)
+            if value is None:
                 continue
             if stale:
                 self._grow_stale(at - 1, events)
@@ -85,3 +89,17 @@ class Signal(msgspec.Struct):
         if self.last + self.stale_ms <= until:
             self.unknown = True
             events.append((self.last + self.stale_ms, Turn.UNKNOWN, 0.0))
+
+
+def ruling(told: Iterable[Sample]) -> float | None:
+    """Return the value that samples of one instant give, in the order sent; None: no value.
+
+    The later sent rules. Equal values are one sample: the value counts if any of them is not bad.
+    """
+    samples = list(told)
+    _, _, value, quality = samples[-1]
+    if quality & Quality.BAD and not any(
+        other == value and not grade & Quality.BAD for _, _, other, grade in samples
+    ):
+        return None
+    return value

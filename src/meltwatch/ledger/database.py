@@ -68,6 +68,8 @@ def open_writer(path: Path, form: Format, opening: Opening) -> sqlite3.Connectio
     connection = connect(path, "rw", opening)
     try:
         _expect(connection, path, form)
+        # A file that was restored from a copy or a dump may have lost it.
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {opening.sync}")
         # Some builds write zeros over what is deleted: dear for checkpoints, and nobody's promise.
         connection.execute("PRAGMA secure_delete = OFF")
@@ -86,6 +88,8 @@ def open_reader(path: Path, form: Format, opening: Opening) -> sqlite3.Connectio
     connection = connect(path, "rw", opening)
     try:
         connection.execute("PRAGMA query_only = ON")
+        # The last one to close folds the WAL in, and may be a reader.
+        connection.execute(f"PRAGMA synchronous = {opening.sync}")
         _expect(connection, path, form)
     except BaseException:
         connection.close()
@@ -162,8 +166,8 @@ def _create(path: Path, form: Format, opening: Opening) -> None:
     connection = connect(making, "rwc", opening)
     try:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {opening.sync}")
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(form.schema)
         connection.execute(f"PRAGMA application_id = {form.application_id}")
         connection.execute(f"PRAGMA user_version = {form.version}")

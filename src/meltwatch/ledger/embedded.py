@@ -95,7 +95,7 @@ class EmbeddedStream(EmbeddedReader):
         with guarded(directory):
             self._index = self._open_index(directory)
         try:
-            super().__init__(directory, busy_ms=opening.busy_ms)
+            super().__init__(directory, sync=opening.sync, busy_ms=opening.busy_ms)
             self._in_line = False
             with self._putting():
                 pass

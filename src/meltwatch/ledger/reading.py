@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from meltwatch.ledger.database import Opening, guarded, open_reader
+from meltwatch.ledger.database import Opening, Sync, guarded, open_reader
 from meltwatch.ledger.errors import Truncated
 from meltwatch.ledger.index import FORMAT, Index
 from meltwatch.ledger.port import KeptConflict, Stored
@@ -18,14 +18,14 @@ from meltwatch.ledger.shelf import Shelf, covering
 class EmbeddedReader:
     """A `StreamReader` over a directory; safe to share between threads, one reads at a time."""
 
-    def __init__(self, directory: Path, *, busy_ms: int = 5_000) -> None:
+    def __init__(self, directory: Path, *, sync: Sync = "full", busy_ms: int = 5_000) -> None:
         """Open for reading; raises `Unavailable` when nothing is there, and `UnknownFormat`."""
-        opening = Opening(busy_ms=busy_ms)
+        opening = Opening(sync, busy_ms)
         self._directory = directory
         self._reading = threading.RLock()
         self._shelf = Shelf(directory, opening)
         with guarded(directory):
-            self._asked = Index(open_reader(directory / "index.sqlite", FORMAT, opening), "full")
+            self._asked = Index(open_reader(directory / "index.sqlite", FORMAT, opening), sync)
 
     def read(self, partition: str, after: int, limit: int) -> list[Stored]:
         """Return up to `limit` entries behind `after`, each once; raises `Truncated`."""

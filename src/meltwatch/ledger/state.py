@@ -235,7 +235,9 @@ def sound_state(connection: sqlite3.Connection, checkpoint: int) -> bytes | None
 
 def state_digest(pos: int, state: bytes) -> bytes:
     """Return the SHA-256 over a checkpoint's position (8 bytes, big endian) and state."""
-    return hashlib.sha256(pos.to_bytes(8, "big") + state).digest()
+    digest = hashlib.sha256(pos.to_bytes(8, "big"))
+    digest.update(state)
+    return digest.digest()
 
 
 def effects_digest(effects: Sequence[bytes]) -> bytes:

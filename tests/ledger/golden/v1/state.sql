@@ -1,0 +1,33 @@
+BEGIN TRANSACTION;
+CREATE TABLE checkpoints (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    partition TEXT    NOT NULL,
+    pos       INTEGER NOT NULL,
+    digest    BLOB    NOT NULL,
+    state     BLOB    NOT NULL
+) STRICT;
+INSERT INTO "checkpoints" VALUES(1,'plant-1',2,X'139593B0EF1C3296ECB3A63FBA4AE9DE85C2A0BBD7D02E5E83DD1CD71408933A',X'73746174652061742032');
+INSERT INTO "checkpoints" VALUES(2,'plant-1',4,X'090692E6F81B8F9535C6AA5DC39D811BAB1B3F69C5147E5D05EA217E761E9779',X'73746174652061742034');
+CREATE TABLE effects (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    partition TEXT    NOT NULL,
+    pos       INTEGER NOT NULL,
+    data      BLOB    NOT NULL
+) STRICT;
+INSERT INTO "effects" VALUES(1,'plant-1',2,X'726169736564');
+INSERT INTO "effects" VALUES(2,'plant-1',4,X'72657475726E6564');
+CREATE TABLE partitions (
+    partition     TEXT PRIMARY KEY,
+    fence         INTEGER NOT NULL,
+    committed     INTEGER NOT NULL,
+    commit_digest BLOB    NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO "partitions" VALUES('plant-1',1,4,X'85DB1E9DB234E4AA2162FFEAE4B876597A955FB66067F4BDDA17EEF5D7138939');
+CREATE INDEX effects_partition ON effects (partition, id);
+CREATE INDEX checkpoints_partition ON checkpoints (partition, id);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('effects',2);
+INSERT INTO "sqlite_sequence" VALUES('checkpoints',2);
+COMMIT;
+PRAGMA application_id = 1297568596;
+PRAGMA user_version = 1;

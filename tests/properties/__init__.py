@@ -1,0 +1,1 @@
+"""Properties of the alarm semantics: whatever the plant and the samples, one meaning."""
