@@ -12,7 +12,7 @@ from meltwatch.apps.core import Core
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.journey import Effect, Notice
 from meltwatch.ledger.embedded import EmbeddedHome
-from meltwatch.ledger.errors import Fenced
+from meltwatch.ledger.errors import Fenced, Unavailable
 from meltwatch.ledger.port import Appended, Conflict, Gap, Known
 from meltwatch.model.encoding import decode
 from meltwatch.model.ids import EpochId, PointCode, SourceId
@@ -81,8 +81,10 @@ def test_a_new_core_goes_on_where_the_old_one_stopped(
     again.take_samples([frame(2, 61), frame(3, 0)])
     raised = [one for one in effects(again) if isinstance(one, AlarmEvent)]
     assert [one.told.value for one in raised] == ["raised", "returned"]
-    with pytest.raises(Fenced):
-        core.take_samples([frame(4, 0)])
+    for _ in range(2):
+        with pytest.raises(Fenced):
+            core.take_samples([frame(4, 0)])
+    again.partition.renew()
     home.close()
 
 
@@ -129,4 +131,72 @@ def test_a_frame_of_an_older_epoch_is_back_fill(tmp_path: Path, plant: Plant) ->
         core.take_samples([frame(second, 61 if second < 6 else 0, epoch="1")])
     raised = [one.occurrence for one in effects(core) if isinstance(one, AlarmEvent)]
     assert [(one.raised, one.returned, one.flags) for one in raised] == [(3000, 6000, ("late",))]
+    home.close()
+
+
+class FailingPartition:
+    """A real partition whose next commit finds the disk full, after or before it is made."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.fail: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def commit(self, pos: int, rows: Any) -> bool:
+        when, self.fail = self.fail, None
+        if when == "before":
+            raise Unavailable("state.sqlite", "disk full")
+        done: bool = self.real.commit(pos, rows)
+        if when == "after":
+            raise Unavailable("state.sqlite", "disk full")
+        return done
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_commit_of_unknown_outcome_loses_and_doubles_nothing(
+    tmp_path: Path, plant: Plant, when: str
+) -> None:
+    home = EmbeddedHome(tmp_path / "ledger", sync="off")
+    core = begin(home, plant)
+    core.take_samples([frame(0, 61), frame(1, 61)])
+    failing = FailingPartition(core.partition)
+    core.partition = failing
+    failing.fail = when
+    with pytest.raises(Unavailable):
+        core.take_samples([frame(2, 61)])
+    assert isinstance(core.take_samples([frame(2, 61)])[0], Known)
+    core.take_samples([frame(3, 0)])
+    told = [one for one in effects(core) if isinstance(one, AlarmEvent)]
+    assert [(one.told.value, one.occurrence.raised) for one in told] == [
+        ("raised", 2000),
+        ("returned", 2000),
+    ]
+    home.close()
+
+
+def test_an_append_of_unknown_outcome_is_folded_when_it_turns_out_to_be_there(
+    tmp_path: Path, plant: Plant
+) -> None:
+    home = EmbeddedHome(tmp_path / "ledger", sync="off")
+    core = begin(home, plant)
+    core.take_samples([frame(0, 61), frame(1, 61)])
+    real = core.stream
+
+    class FailingStream:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+        def append(self, partition: str, entries: Any) -> Any:
+            real.append(partition, entries)
+            core.stream = real
+            raise Unavailable("log.sqlite", "disk full")
+
+    core.stream = FailingStream()  # the port, but for one call
+    with pytest.raises(Unavailable):
+        core.take_samples([frame(2, 61)])
+    assert isinstance(core.take_samples([frame(2, 61)])[0], Known)
+    told = [one for one in effects(core) if isinstance(one, AlarmEvent)]
+    assert [(one.told.value, one.occurrence.raised) for one in told] == [("raised", 2000)]
     home.close()

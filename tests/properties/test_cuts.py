@@ -8,16 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from meltwatch.journey import Journey, JourneyState
 from meltwatch.model.log import Record
 from meltwatch.model.sample import Row
-from tests.properties.generators import (
-    Case,
-    Frame,
-    Pick,
-    Telling,
-    case_of,
-    holed_frames,
-    picked,
-    told_apart,
-)
+from tests.properties.deliveries import Frame, Telling, holed_frames, told_apart
+from tests.properties.generators import Case, Pick, case_of, picked
 from tests.properties.oracle import undisturbed
 
 UNHURRIED = settings(

@@ -10,21 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from meltwatch.model.condition import Condition
 from meltwatch.model.ids import ConditionId, EnterpriseId, PointCode
 from meltwatch.model.plant import Plant, Point, Source
-from tests.properties.generators import (
-    GATEWAY,
-    Case,
+from tests.properties.deliveries import (
     Frame,
     Holed,
-    Pick,
     Telling,
-    case_of,
     corrected_frames,
     holed_frames,
     lossy_frames,
-    picked,
     stalled_frames,
     told_apart,
 )
+from tests.properties.generators import GATEWAY, Case, Pick, case_of, picked
 from tests.properties.oracle import undisturbed
 
 UNHURRIED = settings(

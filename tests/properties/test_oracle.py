@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, given, settings
 
-from tests.properties.generators import Case, Telling, case_of, picked, second_frames, told_apart
+from tests.properties.deliveries import Telling, second_frames, told_apart
+from tests.properties.generators import Case, case_of, picked
 from tests.properties.oracle import undisturbed
 
 

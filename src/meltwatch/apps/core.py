@@ -14,7 +14,17 @@ import msgspec
 
 from meltwatch.errors import Bug
 from meltwatch.journey import Effect, Journey, JourneyState
-from meltwatch.ledger.port import Appended, Conflict, Entry, Gap, Home, Known, Outcome
+from meltwatch.ledger.port import (
+    Appended,
+    Conflict,
+    Entry,
+    Gap,
+    Home,
+    Known,
+    Outcome,
+    Partition,
+    Stream,
+)
 from meltwatch.model.encoding import decode, encode, record_of
 from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
 from meltwatch.model.log import (
@@ -37,15 +47,10 @@ class Core:
     def __init__(self, home: Home, enterprise: EnterpriseId) -> None:
         """Become the owner, fencing a former one, and recover from what is on disk."""
         self.enterprise = enterprise
-        self.stream = home.stream
-        self.partition = home.partition(enterprise)
-        owned = self.partition.acquire()
-        self.committed = owned.committed
+        self.stream: Stream = home.stream
+        self.partition: Partition = home.partition(enterprise)
         self.checkpointed_at = 0
-        self.journey = Journey.begin(enterprise)
-        if owned.state is not None:
-            self.journey = Journey(decode(owned.state, JourneyState))
-        self._catch_up(owned.checkpoint)
+        self._recover()
 
     # what comes in
 
@@ -69,9 +74,12 @@ class Core:
                 self._tell_conflict(record)
         return outcomes
 
-    def say_hello(self, gateway: SourceId, epoch: EpochId) -> None:
-        """Note that a gateway has opened an epoch: frames of older ones are back-fill from now."""
-        self.stream.open_epoch(gateway, epoch)
+    def say_hello(self, gateway: SourceId, epoch: EpochId) -> EpochId:
+        """Note that a gateway has opened an epoch: frames of older ones are back-fill from now.
+
+        Returns the gateway's newest epoch.
+        """
+        return EpochId(self.stream.open_epoch(gateway, epoch))
 
     def take_own(self, record: Record) -> None:
         """Log a record of this node's own stream: a config, a command, a tick, a happening."""
@@ -100,7 +108,29 @@ class Core:
 
     # inside
 
+    def _recover(self) -> None:
+        """Take up what is on disk, whatever was in memory."""
+        owned = self.partition.acquire()
+        self.committed = owned.committed
+        self.journey = Journey.begin(self.enterprise)
+        if owned.state is not None:
+            self.journey = Journey(decode(owned.state, JourneyState))
+        self._catch_up(owned.checkpoint)
+        self._in_doubt = False
+
     def _log(self, records: Sequence[Record], entries: Sequence[Entry]) -> list[Outcome]:
+        """Append, fold, commit. After an unknown outcome the disk, not the memory, is believed."""
+        if self._in_doubt:
+            self.partition.renew()  # a fenced core stays out: it must not take the log back
+            self._recover()
+        self._in_doubt = True
+        outcomes = self._append_and_fold(records, entries)
+        self._in_doubt = False
+        return outcomes
+
+    def _append_and_fold(
+        self, records: Sequence[Record], entries: Sequence[Entry]
+    ) -> list[Outcome]:
         outcomes = self.stream.append(self.enterprise, entries)
         effects: list[Effect] = []
         reached = self.committed

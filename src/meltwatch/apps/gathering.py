@@ -61,9 +61,9 @@ class Gathering:
             raise Busy(BUSY_AFTER_MS) from None
         return await done
 
-    def say_hello(self, gateway: SourceId, epoch: EpochId) -> None:
-        """Note that a gateway speaks in an epoch."""
-        self.core.say_hello(gateway, epoch)
+    def say_hello(self, gateway: SourceId, epoch: EpochId) -> EpochId:
+        """Note that a gateway speaks in an epoch; return its newest one."""
+        return self.core.say_hello(gateway, epoch)
 
     def last_seq(self, source: str) -> int:
         """Return the last number stored of a source."""
