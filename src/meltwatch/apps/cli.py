@@ -10,8 +10,10 @@ from pathlib import Path
 import msgspec
 
 from meltwatch.apps.node import node_of
+from meltwatch.apps.seal import HISTORY, seal
 from meltwatch.apps.serve import serve
 from meltwatch.apps.story import Told, tell
+from meltwatch.clock import SystemClock
 from meltwatch.collect.story import Deliver, story_of
 from meltwatch.errors import Problem, Refused, StoryRefused
 
@@ -57,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
         help="off: do not wait for the disk (for trials only: a power cut loses what was taken)",
     )
     serve.set_defaults(run=_serve)
+    seal = commands.add_parser("seal", help="seal a ledger's samples into Parquet segments")
+    seal.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
+    seal.add_argument("--data", type=Path, required=True, help="the directory that serve uses")
+    seal.add_argument("--once", action="store_true", help="seal what is there and end")
+    seal.set_defaults(run=_seal)
     return parser
 
 
@@ -73,6 +80,13 @@ def _serve(options: argparse.Namespace) -> int:
     node = node_of(options.node)
     print(f"meltwatch: {node.plant.enterprise} at http://{options.host}:{options.port}", flush=True)
     serve(node, options.data, host=options.host, port=options.port, sync=options.sync)
+    return OK
+
+
+def _seal(options: argparse.Namespace) -> int:
+    node = node_of(options.node)
+    made = seal(options.data, node.plant.enterprise, SystemClock(), once=options.once)
+    print(f"meltwatch: {made} segments sealed in {options.data / HISTORY}")
     return OK
 
 

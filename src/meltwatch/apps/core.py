@@ -60,10 +60,14 @@ class Core:
         Returns the ledger's outcome for each; after Appended and Known the sender may forget the
         frame. Raises Unavailable when the outcome is unknown: the sender tries the same again.
         """
+        self.come_in_line()
         told: list[SamplesRecord] = []
+        newest: dict[SourceId, str] = {}  # a group may hold frames of several epochs
         for record, _ in frames:
-            newest = self.stream.newest_epoch(record.source) or record.epoch
-            told.append(msgspec.structs.replace(record, backfill=record.epoch < newest))
+            known = newest.get(record.source) or self.stream.newest_epoch(record.source) or ""
+            newest[record.source] = max(known, record.epoch)
+            backfill = record.epoch < newest[record.source]
+            told.append(msgspec.structs.replace(record, backfill=backfill))
         entries = [
             entry_of(record, f"{record.source}/{record.epoch}", record.seq, digest)
             for record, (_, digest) in zip(told, frames, strict=True)
@@ -83,6 +87,7 @@ class Core:
 
     def take_own(self, record: Record) -> None:
         """Log a record of this node's own stream: a config, a command, a tick, a happening."""
+        self.come_in_line()
         seq = self.stream.last_seq(OWN) + 1
         digest = hashlib.sha256(encode(record)).digest()
         outcomes = self._log([record], [entry_of(record, OWN, seq, digest)])
@@ -103,8 +108,22 @@ class Core:
     def checkpoint(self, now: int) -> None:
         """Keep the journey's state if the last one is old enough."""
         if now - self.checkpointed_at >= CHECKPOINT_EVERY_MS:
+            self.come_in_line()
             self.partition.checkpoint(self.committed, encode(self.journey.state))
             self.checkpointed_at = now
+
+    def come_in_line(self) -> None:
+        """After an unknown outcome, believe the disk and not the memory; else do nothing.
+
+        Every call begins with it, and the owner calls it from time to time, so that what was
+        stored after all is judged though nobody sends it again. Raises Unavailable while the store
+        fails.
+        """
+        if not self._in_doubt:
+            return
+        self.partition.renew()  # a fenced core stays out: it must not take the log back
+        self.stream.append(self.enterprise, [])  # the ledger too looks again at what it has
+        self._recover()
 
     # inside
 
@@ -119,10 +138,7 @@ class Core:
         self._in_doubt = False
 
     def _log(self, records: Sequence[Record], entries: Sequence[Entry]) -> list[Outcome]:
-        """Append, fold, commit. After an unknown outcome the disk, not the memory, is believed."""
-        if self._in_doubt:
-            self.partition.renew()  # a fenced core stays out: it must not take the log back
-            self._recover()
+        """Append, fold, commit."""
         self._in_doubt = True
         outcomes = self._append_and_fold(records, entries)
         self._in_doubt = False

@@ -8,13 +8,14 @@ Busy: the sender waits, nothing is dropped.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from meltwatch.apps.core import Core
 from meltwatch.apps.watch import Watch
 from meltwatch.clock import Clock
 from meltwatch.errors import Bug
-from meltwatch.ledger.errors import LedgerError
+from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.port import Outcome
 from meltwatch.model.ids import EpochId, SourceId
 from meltwatch.model.log import SamplesRecord
@@ -26,6 +27,9 @@ MOST_AT_ONCE = 64
 BUSY_AFTER_MS = 200
 MOST_TICKS_AT_ONCE = 100
 LONGEST_SLEEP_S = 1.0
+TRY_AGAIN_S = 0.2
+
+_log = logging.getLogger(__name__)
 
 Waiting = tuple[SamplesRecord, bytes, "asyncio.Future[Outcome]"]
 
@@ -42,7 +46,10 @@ class Gathering:
         self.watch = Watch(clock)
         self._on_group = on_group
         self._queue: asyncio.Queue[Waiting] = asyncio.Queue(MOST_WAITING)
+        self._in_hand: list[Waiting] = []
         self._stopping = asyncio.Event()
+        self._ended = False
+        self._store_lost = False
 
     @property
     def plant(self) -> Plant:
@@ -53,7 +60,12 @@ class Gathering:
         return plant
 
     async def take(self, record: SamplesRecord, digest: bytes) -> Outcome:
-        """Log a frame with whatever else is waiting."""
+        """Log a frame with whatever else is waiting.
+
+        Raises Busy, and Unavailable when the store fails or the core has ended.
+        """
+        if self._ended:
+            raise _ended()
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         try:
             self._queue.put_nowait((record, digest, done))
@@ -70,12 +82,26 @@ class Gathering:
         return self.core.stream.last_seq(source)
 
     async def run(self) -> None:
-        """Write groups and tick until `stop`; then what is waiting is still written."""
-        while not (self._stopping.is_set() and self._queue.empty()):
-            group = await self._gather()
-            if group:
-                self._write(group)
-            self._tick()
+        """Write groups and tick until `stop`; then what is waiting is still written.
+
+        A failing store is waited for. Whatever else goes wrong ends this, and whoever waits is
+        told that the outcome is unknown.
+        """
+        try:
+            while not (self._stopping.is_set() and self._queue.empty()):
+                self._in_hand = await self._gather()
+                try:
+                    self._write()
+                    self._tick()
+                except Unavailable as error:
+                    self._lose(error)
+                else:
+                    self._recover()
+        finally:
+            self._ended = True
+            while not self._queue.empty():
+                self._in_hand.append(self._queue.get_nowait())
+            self._tell_all(_ended())
 
     def stop(self) -> None:
         """Let `run` end once nothing is waiting."""
@@ -91,23 +117,43 @@ class Gathering:
             group.append(self._queue.get_nowait())
         return group
 
-    def _write(self, group: list[Waiting]) -> None:
-        try:
-            outcomes = self.core.take_samples([(record, digest) for record, digest, _ in group])
-        except LedgerError as error:
-            for _, _, done in group:
-                _finish(done, error)
+    def _write(self) -> None:
+        if not self._in_hand:
             return
-        for (_, _, done), outcome in zip(group, outcomes, strict=True):
-            _finish(done, outcome)
+        outcomes = self.core.take_samples([(record, digest) for record, digest, _ in self._in_hand])
+        for (_, _, done), outcome in zip(self._in_hand, outcomes, strict=True):
+            if not done.done():
+                done.set_result(outcome)
+        self._in_hand = []
         if self._on_group is not None:
             self._on_group()
 
+    def _lose(self, error: Unavailable) -> None:
+        """Tell whoever waits; say it aloud once."""
+        self._tell_all(error)
+        if not self._store_lost:
+            _log.error("the store fails, frames are not taken: %s", error)
+        self._store_lost = True
+
+    def _recover(self) -> None:
+        if self._store_lost:
+            _log.warning("the store is back, frames are taken")
+        self._store_lost = False
+
+    def _tell_all(self, error: Unavailable) -> None:
+        for _, _, done in self._in_hand:
+            if not done.done():
+                done.set_exception(error)
+        self._in_hand = []
+
     def _sleep_s(self) -> float:
+        if self._store_lost:
+            return TRY_AGAIN_S
         wait = self.watch.sleep_ms(self.core.journey)
         return LONGEST_SLEEP_S if wait is None else min(wait / 1000, LONGEST_SLEEP_S)
 
     def _tick(self) -> None:
+        self.core.come_in_line()
         for _ in range(MOST_TICKS_AT_ONCE):
             ticks = self.watch.due_ticks(self.core.journey)
             if not ticks:
@@ -117,10 +163,5 @@ class Gathering:
         self.core.checkpoint(self.clock.wall_ms())
 
 
-def _finish(done: asyncio.Future[Outcome], result: Outcome | LedgerError) -> None:
-    if done.done():
-        return
-    if isinstance(result, LedgerError):
-        done.set_exception(result)
-    else:
-        done.set_result(result)
+def _ended() -> Unavailable:
+    return Unavailable("core", "ended; another one takes the same frame again")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -11,6 +14,7 @@ from meltwatch.apps.core import Core
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.apps.gathering import Gathering
 from meltwatch.apps.node import Node
+from meltwatch.apps.seal import LEDGER
 from meltwatch.clock import Clock, SystemClock
 from meltwatch.ledger.database import Sync
 from meltwatch.ledger.embedded import EmbeddedHome
@@ -35,14 +39,33 @@ def core_of(node: Node, home: EmbeddedHome, clock: Clock) -> Core:
     return core
 
 
+class _Server(uvicorn.Server):
+    """Ends at a signal and leaves the rest to us.
+
+    uvicorn's own raises the signal again once it has ended, which ends the process before what
+    was taken is written and the files are closed.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let the first signal end serving, and a second SIGINT not wait for open requests."""
+        ours = (signal.SIGINT, signal.SIGTERM)
+        former = {one: signal.signal(one, self.handle_exit) for one in ours}
+        try:
+            yield
+        finally:
+            for one, handler in former.items():
+                signal.signal(one, handler)
+
+
 async def _serve(node: Node, data: Path, *, host: str, port: int, sync: Sync) -> None:
     clock = SystemClock()
-    home = EmbeddedHome(data, sync=sync)
+    home = EmbeddedHome(data / LEDGER, sync=sync)
     try:
         gathering = Gathering(core_of(node, home, clock), clock)
         intake = Intake(gathering, node.keys, clock.wall_ms)
         config = uvicorn.Config(intake, host=host, port=port, lifespan="off", log_level="warning")
-        server = uvicorn.Server(config)
+        server = _Server(config)
         running = asyncio.create_task(gathering.run())
         running.add_done_callback(lambda _: setattr(server, "should_exit", True))
         await server.serve()

@@ -1,0 +1,99 @@
+"""Plain DuckDB reads what was sealed, and it is what was told, wherever the log was cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meltwatch.history.read import check, read_rows
+from meltwatch.history.sealer import Sealer
+from meltwatch.model.log import Mark
+from tests.history.telling import (
+    PLANT,
+    Log,
+    ask,
+    cut,
+    differences,
+    kept,
+    random_log,
+    record,
+    rulers,
+    snippets,
+)
+
+ROW = st.tuples(
+    st.sampled_from(["u/a", "u/b", "井/压力"]),
+    st.sampled_from([-7, 0, 1000, 2000, 1_790_000_000_001]),
+    st.sampled_from([0.0, -0.0, 0.1 + 0.2, 1e300]),
+    st.sampled_from([0, 1, 2, 128]),
+)
+MARK: st.SearchStrategy[Mark] = st.sampled_from(["real", "real", "real", "test"])
+FRAME = st.tuples(st.sampled_from(["e1", "e2"]), MARK, st.lists(ROW, max_size=8))
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> Log:
+    """Return a log of two epochs, one of which may drain late; numbers dense in each."""
+    seqs = {"e1": 0, "e2": 0}
+    log: Log = []
+    for epoch, mark, rows in draw(st.lists(FRAME, max_size=8)):
+        seqs[epoch] += 1
+        log.append((len(log) * 3 + 1, record(seqs[epoch], rows, epoch=epoch, mark=mark)))
+    return log
+
+
+def seal(directory: Path, log: Log, ends: set[int]) -> None:
+    sealer = Sealer(directory, PLANT)
+    for pos, frame, is_end in cut(log, ends):
+        sealer.take(pos, frame)
+        if is_end:
+            sealer.seal(pos)
+    sealer.seal(0)
+    sealer.close()
+
+
+@settings(max_examples=40)
+@given(logs(), st.sets(st.integers(0, 7)))
+def test_what_was_told_is_sealed_and_nothing_else(log: Log, ends: set[int]) -> None:
+    with TemporaryDirectory() as place:
+        directory = Path(place)
+        seal(directory, log, ends)
+        assert check(directory) == []
+        told = kept(log)
+        assert len(read_rows(directory)) == len(told)
+        if told:
+            assert differences(directory, told) == []
+
+
+def test_a_long_log_and_which_rows_rule(tmp_path: Path) -> None:
+    log = random_log(3, 400)
+    seal(tmp_path, log, {20, 21, 150, 300})
+    assert differences(tmp_path, kept(log)) == []
+    found = ask(tmp_path, f"{snippets()[0]} FROM ruling")
+    assert {(row[0], row[1]): row[2] for row in found if row[4]} == rulers(log)
+
+
+def test_a_difference_is_found(tmp_path: Path) -> None:
+    seal(tmp_path, [(1, record(1, [("u/a", 0, 1.0, 0), ("u/a", 1, 2.0, 0)]))], set())
+    found = differences(tmp_path, [("u/a", 0, 1.0, 0), ("u/a", 1, 2.5, 0)])
+    assert found == [("not sealed", "u/a", 1, 2.5, 0), ("not told", "u/a", 1, 2.0, 0)]
+
+
+def test_a_segment_tells_its_version(tmp_path: Path) -> None:
+    seal(tmp_path, [(4, record(1, [("u/a", 5, 1.0, 0), ("u/b", 7, 2.0, 0)]))], set())
+    told = {str(key): str(value) for _, key, value in ask(tmp_path, snippets()[2])}
+    digest = told.pop("meltwatch.digest")
+    assert digest.startswith("sha256:")
+    assert told == {
+        "meltwatch.version": "1",
+        "meltwatch.enterprise": "plant",
+        "meltwatch.kind": "segment",
+        "meltwatch.pos_from": "1",
+        "meltwatch.pos_to": "4",
+        "meltwatch.rows": "2",
+        "meltwatch.at_from": "5",
+        "meltwatch.at_to": "7",
+    }
