@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any, NamedTuple, Protocol
 
 from meltwatch.errors import Problem
 from meltwatch.ledger.errors import Unavailable
@@ -22,17 +20,21 @@ from meltwatch.ledger.port import Conflict, Gap, Outcome
 from meltwatch.model.ids import EpochId, SourceId
 from meltwatch.model.log import Evidence, SamplesRecord
 from meltwatch.model.plant import Plant
+from meltwatch.model.reason import Params
 from meltwatch.present.problem import MEDIA_TYPE, problem_json
 from meltwatch.transport.admit import admit
+from meltwatch.transport.answer import Standing, answer, encode
+from meltwatch.transport.epoch import PATTERN as EPOCH
 from meltwatch.transport.errors import (
     Busy,
     DigestConflict,
-    Forbidden,
     FrameRefused,
+    Malformed,
     SequenceGap,
     TooLarge,
     Unreadable,
     problem,
+    shown,
 )
 from meltwatch.transport.intake import (
     DEFAULT_LIMITS,
@@ -42,8 +44,8 @@ from meltwatch.transport.intake import (
     Checked,
     Header,
     Limits,
+    check_asking,
     check_header,
-    proven,
 )
 from meltwatch.transport.judge import Admitted
 from meltwatch.transport.points import PointBook, book_of
@@ -53,12 +55,19 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Answer = tuple[int, bytes, bytes]
-"""(status, media type, body)."""
 
 JSON = b"application/json"
 _SOURCE = re.compile(r"/v1/sources/([^/]+)/([^/]+)\Z")
 _LEAST_RETRY_S = 1
+
+
+class Reply(NamedTuple):
+    """What goes back; its length is told by whoever sends it."""
+
+    status: int
+    body: bytes
+    media: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Receiver(Protocol):
@@ -73,8 +82,8 @@ class Receiver(Protocol):
         """Log a frame durably; raises Unavailable, and Busy when too much is waiting."""
         ...
 
-    def say_hello(self, gateway: SourceId, epoch: EpochId) -> None:
-        """Note that a gateway speaks in an epoch."""
+    def say_hello(self, gateway: SourceId, epoch: EpochId) -> EpochId:
+        """Note that a gateway speaks in an epoch; return its newest one."""
         ...
 
     def last_seq(self, source: str) -> int:
@@ -104,29 +113,26 @@ class Intake:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        headers: list[tuple[bytes, bytes]] = []
         try:
-            status, media, body = await self._answer(scope, receive)
+            reply = await self._answer(scope, receive)
         except FrameRefused as refused:
-            status, media, body, headers = _refusal(refused)
+            reply = self._refusal(refused)
         except Unavailable as error:
-            told = (Problem("", "frame.unavailable", {"reason": error.reason}),)
-            status, media, body = 503, MEDIA_TYPE, problem_json(503, told)
-            headers = [(b"retry-after", str(_LEAST_RETRY_S).encode())]
-        await _send(send, status, media, body, headers)
+            reply = self._unavailable(error)
+        await _send(send, reply)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         method, path = scope["method"], scope["path"]
         if path == "/v1/frames":
             return await self._frame(scope, receive) if method == "POST" else _method("POST")
         if (source := _SOURCE.match(path)) is not None:
             return self._source(scope, source) if method == "GET" else _method("GET")
         if path == "/healthz":
-            return 200, JSON, b'{"ok":true}'
+            return Reply(200, b'{"ok":true}')
         told = (Problem(path, "route.unknown"),)
-        return 404, MEDIA_TYPE, problem_json(404, told)
+        return Reply(404, problem_json(404, told), MEDIA_TYPE)
 
-    async def _frame(self, scope: Scope, receive: Receive) -> Answer:
+    async def _frame(self, scope: Scope, receive: Receive) -> Reply:
         body = await self._body(receive)
         now, plant = self.now(), self.receiver.plant
         checked = check_header(
@@ -145,25 +151,53 @@ class Intake:
         if isinstance(outcome, Conflict):
             raise DigestConflict(frame.seq)
         last = self.receiver.last_seq(f"{frame.gateway}/{frame.epoch}")
-        return 200, JSON, self._document(admitted, last)
+        return Reply(200, encode(answer(admitted, last, self.now())))
 
-    def _document(self, admitted: Admitted, last_seq: int) -> bytes:
-        return msgspec.json.encode(
-            {
-                "accepted": len(admitted.samples),
-                "quarantined": [[one.row, one.key] for one in admitted.quarantined],
-                "last_seq": last_seq,
-                "server_time": self.now(),
-            }
-        )
-
-    def _source(self, scope: Scope, source: re.Match[str]) -> Answer:
+    def _source(self, scope: Scope, source: re.Match[str]) -> Reply:
         gateway, epoch = SourceId(source[1]), EpochId(source[2])
-        if proven(scope["path"].encode(), _header(scope), self.keys) != gateway:
-            raise Forbidden(problem("gateway", "frame.gateway_unknown", {"gateway": gateway}))
-        self.receiver.say_hello(gateway, epoch)
-        told = {"last_seq": self.receiver.last_seq(f"{gateway}/{epoch}"), "server_time": self.now()}
-        return 200, JSON, msgspec.json.encode(told)
+        check_asking(
+            scope["path"],
+            gateway,
+            _header(scope),
+            keys=self.keys,
+            sources=self.receiver.plant.sources,
+        )
+        if not re.match(EPOCH, epoch):  # it would be the newest for ever, or nobody's
+            told: Params = {"expected": "epoch", "told": shown(epoch)}
+            raise Malformed(problem("epoch", "frame.field_type", told))
+        standing = Standing(
+            gateway=gateway,
+            epoch=epoch,
+            newest_epoch=self.receiver.say_hello(gateway, epoch),
+            last_seq=self.receiver.last_seq(f"{gateway}/{epoch}"),
+            server_time=self.now(),
+        )
+        return Reply(200, encode(standing))
+
+    def _refusal(self, refused: FrameRefused) -> Reply:
+        """Return a refusal for people and, in the members of `transport.answer`, for lanes."""
+        also: dict[str, Any] = {}
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if isinstance(refused, SequenceGap):
+            also["expected"] = refused.expected
+        if isinstance(refused, Busy):
+            also["after_ms"] = refused.after_ms
+            headers = ((b"retry-after", str(-(-refused.after_ms // 1000)).encode()),)
+        body = problem_json(
+            refused.status,
+            refused.problems,
+            refused=refused.key,
+            retry=refused.retry,
+            server_time=self.now(),
+            **also,
+        )
+        return Reply(refused.status, body, MEDIA_TYPE, headers)
+
+    def _unavailable(self, error: Unavailable) -> Reply:
+        told = Problem("", "frame.unavailable", {"reason": error.reason})
+        body = problem_json(503, (told,), refused=told.key, retry=True, server_time=self.now())
+        headers = ((b"retry-after", str(_LEAST_RETRY_S).encode()),)
+        return Reply(503, body, MEDIA_TYPE, headers)
 
     async def _body(self, receive: Receive) -> bytes:
         """Read the body; one that is too large is not even read to its end."""
@@ -176,10 +210,7 @@ class Intake:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self.limits.body_bytes:
-                limits: dict[str, str | int | float] = {
-                    "bytes": size,
-                    "limit": self.limits.body_bytes,
-                }
+                limits: Params = {"bytes": size, "limit": self.limits.body_bytes}
                 raise TooLarge(problem("", "frame.body_too_large", limits))
             if not message.get("more_body", False):
                 return b"".join(parts)
@@ -224,27 +255,13 @@ def _header(scope: Scope) -> Header:
     )
 
 
-def _method(allowed: str) -> Answer:
+def _method(allowed: str) -> Reply:
     told = (Problem("", "route.method", {"allowed": allowed}),)
-    return 405, MEDIA_TYPE, problem_json(405, told)
+    return Reply(405, problem_json(405, told), MEDIA_TYPE, ((b"allow", allowed.encode()),))
 
 
-def _refusal(refused: FrameRefused) -> tuple[int, bytes, bytes, list[tuple[bytes, bytes]]]:
-    also: dict[str, Any] = {}
-    headers: list[tuple[bytes, bytes]] = []
-    if isinstance(refused, SequenceGap):
-        also["expected"] = refused.expected
-    if isinstance(refused, Busy):
-        also["after_ms"] = refused.after_ms
-        headers.append((b"retry-after", str(-(-refused.after_ms // 1000)).encode()))
-    body = problem_json(refused.status, refused.problems, **also)
-    return refused.status, MEDIA_TYPE, body, headers
-
-
-async def _send(
-    send: Send, status: int, media: bytes, body: bytes, headers: list[tuple[bytes, bytes]]
-) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    head = [(b"content-type", media), length, *headers]
-    await send({"type": "http.response.start", "status": status, "headers": head})
-    await send({"type": "http.response.body", "body": body})
+async def _send(send: Send, reply: Reply) -> None:
+    length = (b"content-length", str(len(reply.body)).encode())
+    head = [(b"content-type", reply.media), length, *reply.headers]
+    await send({"type": "http.response.start", "status": reply.status, "headers": head})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -29,7 +29,7 @@ Keys of `Problem`s. Params in brackets; a param named `told` is a clipped text o
     frame.key_of_another        [key, gateway]     frame.interval_reversed     [from, to]
     frame.gap                   [expected]         frame.complete_to_ahead     [ahead_ms, limit_ms]
     frame.conflict              [seq]              frame.lost_ahead            [ahead_ms, limit_ms]
-    frame.busy                  [after_ms]         frame.unavailable           (503, outcome unknown)
+    frame.busy                  [after_ms]         frame.unavailable           (503)
 
 `expected` of frame.field_type is one of: version, name, epoch, count, mark, instant, layout,
 intervals, rows. `expected` of frame.signature_malformed is the number of hexadecimal digits.
@@ -45,9 +45,9 @@ Keys of rows in quarantine, in the order in which they are judged: the first tha
 
 Keys of a source's reports (`lane.py`).
 
-    session.unavailable         [reason]           session.server_ahead        [told, first, through]
-    session.answer_stalls       [told, sent]       session.server_behind       [told, first, through]
-    session.refused             [reason]           session.conflict            [seq]
+    session.unavailable     [reason]               session.server_ahead    [told, first, through]
+    session.refused         [reason]               session.server_behind   [told, first, through]
+    session.answer_stalls   [told, sent]           session.conflict        [seq]
     session.recovered
 """
 

@@ -86,14 +86,14 @@ _common = msgspec.json.Decoder(_Common)
 def encode(frame: Frame) -> bytes:
     """Return the canonical body: equal frames give equal bytes, and decoding gives the frame back.
 
-    Raises Unencodable for a NaN or an infinity (a gateway says null, see `rows_of`), for half a
-    surrogate pair and for integers beyond 64 bits: a frame of ours never holds them.
+    Raises Unencodable for a NaN or an infinity (a gateway says null, see `rows_of`) and for half
+    a surrogate pair: a frame of ours never holds them. Fields are not checked: `decode` does.
     """
     if not _is_finite(frame.rows):
         raise Unencodable("rows: NaN or infinity")
     try:
         return _encoder.encode(frame)
-    except (OverflowError, RecursionError, UnicodeEncodeError) as error:
+    except (RecursionError, UnicodeEncodeError) as error:
         raise Unencodable(str(error)) from error
 
 

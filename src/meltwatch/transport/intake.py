@@ -85,7 +85,7 @@ def check_header(
     _refuse_large(body, limits)
     key_id, key, signature = _proven(body, header, keys)
     frame = decode(body)
-    _refuse_foreign(frame, key_id, key, sources)
+    _refuse_foreign(frame.gateway, key_id, key, sources)
     _refuse_contradictions(frame)
     if len(frame.rows) > limits.rows:
         params: Params = {"rows": len(frame.rows), "limit": limits.rows}
@@ -102,12 +102,20 @@ def check_header(
     )
 
 
-def proven(message: bytes, header: Header, keys: Mapping[str, Key]) -> SourceId:
-    """Return the gateway that signed a message, such as the path of a request without a body.
+def check_asking(
+    path: str,
+    gateway: SourceId,
+    header: Header,
+    *,
+    keys: Mapping[str, Key],
+    sources: Mapping[SourceId, Source],
+) -> None:
+    """Check a request without a body: its signature is over the path, as the request line has it.
 
-    Raises Unproven.
+    `gateway`: whom the path names. Raises Unproven, Forbidden.
     """
-    return _proven(message, header, keys)[1].gateway
+    key_id, key, _ = _proven(path.encode("utf-8", "surrogateescape"), header, keys)
+    _refuse_foreign(gateway, key_id, key, sources)
 
 
 def _refuse_large(body: bytes, limits: Limits) -> None:
@@ -135,14 +143,14 @@ def _proven(message: bytes, header: Header, keys: Mapping[str, Key]) -> tuple[st
 
 
 def _refuse_foreign(
-    frame: Frame, key_id: str, key: Key, sources: Mapping[SourceId, Source]
+    gateway: SourceId, key_id: str, key: Key, sources: Mapping[SourceId, Source]
 ) -> None:
     """Refuse a key that speaks for another gateway first: it learns nothing of who is known."""
-    if key.gateway != frame.gateway:
-        params: Params = {"key": shown(key_id), "gateway": frame.gateway}
+    if key.gateway != gateway:
+        params: Params = {"key": shown(key_id), "gateway": shown(gateway)}
         raise Forbidden(problem("gateway", "frame.key_of_another", params))
-    if frame.gateway not in sources:
-        raise Forbidden(problem("gateway", "frame.gateway_unknown", {"gateway": frame.gateway}))
+    if gateway not in sources:
+        raise Forbidden(problem("gateway", "frame.gateway_unknown", {"gateway": shown(gateway)}))
 
 
 def _refuse_contradictions(frame: Frame) -> None:

@@ -1,0 +1,42 @@
+"""Whatever transport can say no with has words in both languages, with its figures in them."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from meltwatch.errors import Problem
+from meltwatch.present.words import ALL, words_of
+from meltwatch.transport import errors
+
+_LISTED = re.compile(r"((?:frame|row|session)\.[a-z_]+)(?: +\[([a-z_, ]+)\])?")
+
+
+def listed() -> dict[str, set[str]]:
+    """Return the keys of the module's lists with their params."""
+    lines = [line for line in (errors.__doc__ or "").splitlines() if line.startswith("    ")]
+    found = [one for line in lines for one in _LISTED.findall(line)]
+    return {key: set(filter(None, params.split(", "))) for key, params in found}
+
+
+def test_the_lists_are_read() -> None:
+    assert len(listed()) > 40
+    assert listed()["frame.complete_to_ahead"] == {"ahead_ms", "limit_ms"}
+
+
+@pytest.mark.parametrize("key", sorted(listed()))
+def test_a_listed_key_has_words_in_both_languages(key: str) -> None:
+    params = listed()[key]
+    chinese, english = words_of(Problem("", key, dict.fromkeys(params, "a figure")))
+    assert key not in (chinese, english)
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese)
+    assert not any("\u4e00" <= letter <= "\u9fff" for letter in english)
+    for template in ALL[key]:
+        used = {name for _, name, _, _ in string.Formatter().parse(template) if name}
+        assert used <= params, f"{template} wants what {key} does not tell"
+
+
+def test_no_words_are_left_of_a_key_that_is_gone() -> None:
+    assert {key for key in ALL if not key.startswith("route.")} == set(listed())
