@@ -193,4 +193,4 @@ def sealed_of(path: Path, told: list[tuple[float, int]], *, each: bool) -> list[
             sealer.seal(0)
     sealer.seal(0)
     sealer.close()
-    return read_rows(path).quality.tolist()
+    return [int(quality) for quality in read_rows(path).quality]

@@ -124,7 +124,8 @@ class Arbiter:
     ) -> tuple[bool, bool]:
         """Return whether the row is kept, and whether it corrects the one that ruled.
 
-        `row`: the bits of its value, whether it is bad, when it was sent. A row that is sealed was kept when it came: it only tells how its place stood.
+        `row`: the bits of its value, whether it is bad, when it was sent. A row that is sealed
+        was kept when it came: it only tells how its place stood.
         """
         value, bad, sent = row
         if group != self._group:
