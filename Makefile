@@ -13,7 +13,7 @@ COMPILE := .lock-venv/bin/uv pip compile pyproject.toml --universal --python-ver
     --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
     --quiet $(if $(UPGRADE),--upgrade)
 
-.PHONY: help install check test format lock changelog clean
+.PHONY: help install check test durability format lock changelog clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +32,13 @@ check: $(STAMP) ## the quick gate: format, lint, types, layers, fast tests
 	$(BIN)/ruff check --quiet --output-format=concise
 	$(BIN)/mypy --no-error-summary
 	@log=$$(mktemp); $(BIN)/lint-imports >"$$log" 2>&1 || { cat "$$log"; rm -f "$$log"; exit 1; }; tail -n 2 "$$log"; rm -f "$$log"
-	$(BIN)/pytest --quiet --ignore=tests/stories --ignore=tests/properties
+	$(BIN)/pytest --quiet --ignore=tests/stories --ignore=tests/properties --ignore=tests/durability
 
 test: $(STAMP) ## everything, part after part, with the seconds each took
 	@$(BIN)/python tools/test_parts.py
+
+durability: $(STAMP) ## kill the core, fail its disk, trace its syncs (strace): nothing is lost
+	$(BIN)/pytest --quiet tests/durability
 
 format: $(STAMP) ## rewrite the sources in the house form
 	$(BIN)/ruff check --fix-only --quiet

@@ -17,6 +17,7 @@ PARTS: dict[str, list[str]] = {
     "check": ["make", "--no-print-directory", "check"],
     "stories": [*PYTEST, "tests/stories"],
     "properties": [*PYTEST, "tests/properties"],
+    "durability": [*PYTEST, "tests/durability"],
 }
 
 

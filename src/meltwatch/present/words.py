@@ -132,12 +132,40 @@ ROW: dict[str, Words] = {
     ),
 }
 
+SESSION: dict[str, Words] = {
+    "session.unavailable": (
+        "服务器无有效应答({reason}):将重发原帧,数据保存在网关",
+        "The server does not answer as such ({reason}): the same is sent again, nothing is lost",
+    ),
+    "session.answer_stalls": (
+        "已发序号 {sent},服务器应答仍为 {told}:请检查服务器",
+        "Number {sent} was sent, the server still answers {told}: check the server",
+    ),
+    "session.refused": (
+        "服务器拒收({reason}):请按原因处理,数据保存在网关",
+        "The server refuses the frame ({reason}): mend what it names; the gateway keeps the data",
+    ),
+    "session.server_ahead": (
+        "服务器已有序号 {told},网关仅存 {first} 至 {through}:请停用该纪元并核对网关",
+        "The server has {told}, the gateway {first} to {through}: stop this epoch, check both",
+    ),
+    "session.server_behind": (
+        "服务器仅有至序号 {told},网关仅存 {first} 至 {through}:其间各帧已缺失,请核对服务器数据",
+        "The server has {told}, the gateway {first} to {through}: frames between are missing",
+    ),
+    "session.conflict": (
+        "序号 {seq} 在服务器上已被另一内容占用:该纪元已停发,请人工核对",
+        "The server holds other content under number {seq}: this epoch is stopped, look into it",
+    ),
+    "session.recovered": ("传输已恢复", "The line is well again"),
+}
+
 SERVER: dict[str, Words] = {
     "route.unknown": ("没有此地址", "There is no such address"),
     "route.method": ("此地址只接受 {allowed}", "This address takes {allowed} only"),
 }
 
-ALL: dict[str, Words] = {**FRAME, **ROW, **SERVER}
+ALL: dict[str, Words] = {**FRAME, **ROW, **SESSION, **SERVER}
 
 
 def words_of(problem: Problem) -> Words:
