@@ -17,6 +17,7 @@ from pathlib import Path
 from meltwatch.alarm.occurrence import AlarmEvent
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.apps.node import node_of
+from meltwatch.apps.seal import LEDGER
 from meltwatch.journey import Effect, Journey
 from meltwatch.ledger.embedded import EmbeddedHome
 from meltwatch.ledger.port import Stored
@@ -62,7 +63,7 @@ class Tally:
 
 def test_ten_kills_at_random_moments_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     chance = random.Random(20240808)
-    node, data = write_node(tmp_path), tmp_path / "ledger"
+    node, data = write_node(tmp_path), tmp_path / "data"
     tally = Tally()
     with CoreProcess(node, data) as core:
         gateways = [Gateway(name, core.url, on_taken=tally.one_more) for name in UNITS]
@@ -83,7 +84,7 @@ def test_ten_kills_at_random_moments_lose_nothing_and_double_nothing(tmp_path: P
     assert sum(one.sent_again for one in gateways) >= KILLS / 2, "the kills met nothing in flight"
 
     plant = node_of(node).plant
-    with closing(EmbeddedHome(data)) as home:
+    with closing(EmbeddedHome(data / LEDGER)) as home:
         log = list(_log(home, plant))
         effects = list(_effects(home, plant))
     records = [stored_record(one.data) for one in log]
@@ -109,7 +110,7 @@ def test_ten_kills_at_random_moments_lose_nothing_and_double_nothing(tmp_path: P
 
 
 def test_asked_to_stop_the_core_closes_its_files(tmp_path: Path) -> None:
-    data = tmp_path / "ledger"
+    data = tmp_path / "data"
     tally = Tally()
     with CoreProcess(write_node(tmp_path), data) as core:
         gateway = Gateway(next(iter(UNITS)), core.url, on_taken=tally.one_more)
@@ -118,7 +119,7 @@ def test_asked_to_stop_the_core_closes_its_files(tmp_path: Path) -> None:
         gateway.finish()
         assert core.stop() == 0, core.said()
     assert not core.said().count("Traceback"), core.said()
-    assert not list(data.glob("*-wal")), "a file was left open"
+    assert not list((data / LEDGER).glob("*-wal")), "a file was left open"
 
 
 def _log(home: EmbeddedHome, plant: Plant) -> Iterator[Stored]:

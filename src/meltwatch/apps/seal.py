@@ -17,7 +17,7 @@ from meltwatch.model.encoding import record_of
 from meltwatch.model.ids import EnterpriseId
 from meltwatch.model.log import SamplesRecord
 
-LEDGER = "."
+LEDGER = "ledger"
 HISTORY = "history"
 READ_AT_ONCE = 500
 LOOK_EVERY_S = 1.0
