@@ -16,6 +16,7 @@ from meltwatch.apps.story import Told, tell
 from meltwatch.clock import SystemClock
 from meltwatch.collect.story import Deliver, story_of
 from meltwatch.errors import Problem, Refused, StoryRefused
+from meltwatch.present.words import words_of
 
 OK, DIFFERENT, REFUSED = 0, 1, 2
 
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except Refused as refused:
         for problem in refused.problems:
-            print(f"meltwatch: {problem}", file=sys.stderr)
+            chinese, english = words_of(problem)
+            print(f"meltwatch: {problem.place}: {chinese} / {english}", file=sys.stderr)
         return REFUSED
 
 

@@ -6,9 +6,7 @@ Templates take the problem's params. A key without words is shown as it is, and 
 from __future__ import annotations
 
 from meltwatch.errors import Problem
-
-Words = tuple[str, str]
-"""(Chinese, English)."""
+from meltwatch.present.words_given import GIVEN, Words
 
 FRAME: dict[str, Words] = {
     "frame.body_too_large": (
@@ -165,7 +163,7 @@ SERVER: dict[str, Words] = {
     "route.method": ("此地址只接受 {allowed}", "This address takes {allowed} only"),
 }
 
-ALL: dict[str, Words] = {**FRAME, **ROW, **SESSION, **SERVER}
+ALL: dict[str, Words] = {**FRAME, **ROW, **SESSION, **SERVER, **GIVEN}
 
 
 def words_of(problem: Problem) -> Words:

@@ -1,0 +1,128 @@
+"""Sentences for what is wrong with what people give: plants, nodes, stories, recordings, commands.
+
+Each names the fix; the place is told beside it. Templates take the problem's params.
+"""
+
+from __future__ import annotations
+
+Words = tuple[str, str]
+"""(Chinese, English)."""
+
+PLANT: dict[str, Words] = {
+    "unknown_point": ("测点未登记:{point}", "There is no such point: {point}"),
+    "unknown_condition": ("条件未定义:{condition}", "There is no such condition: {condition}"),
+    "unknown_source": ("网关未登记:{source}", "There is no such gateway: {source}"),
+    "source_needed": (
+        "本企业有 {sources} 个网关:请写明 source",
+        "The plant has {sources} gateways: name the one in `source`",
+    ),
+    "not_positive": ("应大于 0,现为 {value}", "It must be above 0, it is {value}"),
+    "negative": ("应为不小于 0 的数,现为 {value}", "It must be 0 or more, it is {value}"),
+    "not_finite": ("应为有限的数,现为 {value}", "It must be a finite number, it is {value}"),
+    "vote_out_of_reach": (
+        "m 为 {m},成员 {members} 个:m 应在 1 与成员数之间",
+        "m is {m} of {members} members: it must lie between 1 and their number",
+    ),
+    "cycle": (
+        "条件相互引用成环:{through}",
+        "The conditions read each other in a circle: {through}",
+    ),
+    "interlock_as_member": (
+        "联锁 {condition} 不能作为成员或原因",
+        "The interlock {condition} can be neither a member nor a cause",
+    ),
+    "silent_never": (
+        "测点 {point} 没有 stale_s,断数报警永不触发:请给测点设 stale_s",
+        "The point {point} has no stale_s, so this could never be raised: give the point one",
+    ),
+    "offline_has_no_gate": (
+        "离线报警不能带 when:闸门来自同一条线路",
+        "offline takes no `when`: the gate would come over the very line that is down",
+    ),
+    "cause_without_off_delay": (
+        "联锁的原因 {cause} 没有复归延时:请设 off_delay_s",
+        "The cause {cause} has no off-delay: give it an off_delay_s",
+    ),
+    "within_not_below_off_delay": (
+        "within_s {within_s} 应小于原因的复归延时 {off_delay_s}",
+        "within_s {within_s} must be less than the cause's off-delay {off_delay_s}",
+    ),
+    "effect_closes_the_gate_of_its_cause": (
+        "动作 {point} 会关闭 {gated} 的闸门,联锁失败将被掩盖:请改闸门或动作",
+        "The effect {point} closes the gate of {gated} and would hide a failure: change either",
+    ),
+    "one_kind_of_key": (
+        "请只写一种密钥:hmac_sm3 或 ed25519",
+        "Give one kind of key: hmac_sm3 or ed25519",
+    ),
+    "key_id_taken": (
+        "密钥标识 {id} 已被另一网关使用",
+        "The key id {id} is already another gateway's",
+    ),
+}
+
+FILE: dict[str, Words] = {
+    "unreadable": ("文件无法读取:{why}", "The file cannot be read: {why}"),
+    "malformed": ("内容不符合格式:{why}", "The content does not fit: {why}"),
+    "unknown_delivery": (
+        "不识别的投递方式:可用 batches=N、shuffle、duplicate、kill=T",
+        "Unknown way of delivery: there are batches=N, shuffle, duplicate, kill=T",
+    ),
+    "not_a_number": ("应为数字,现为 {value}", "It must be a number, it is {value}"),
+}
+
+COMMAND: dict[str, Words] = {
+    "no_such_transition": ("当前状态不允许此操作", "Its present state does not allow this"),
+    "unknown_occurrence": ("没有此报警:{id}", "There is no such occurrence: {id}"),
+    "unknown_case": ("没有此处置单:{id}", "There is no such case: {id}"),
+    "words_missing": ("请填写处理人和内容", "Who did it and what was done are missing"),
+    "still_raised": (
+        "{condition} 仍在报警,不能消警",
+        "{condition} is still raised: the case cannot be closed",
+    ),
+    "already_open": ("隐患 {id} 已确认", "The hazard {id} is confirmed already"),
+    "unknown_hazard": ("没有此隐患:{id}", "There is no such hazard: {id}"),
+}
+
+STORE: dict[str, Words] = {
+    "ledger.leftover_removed": (
+        "清除了上次中断留下的空文件",
+        "A file that a crash had left empty was removed",
+    ),
+    "ledger.index_rebuilt": (
+        "索引不全,已自日志 {first} 起重建",
+        "The index was not whole: rebuilt from the log at {first}",
+    ),
+    "ledger.index_behind": (
+        "索引落后,已由 {applied} 追至 {end}",
+        "The index was behind: brought from {applied} to {end}",
+    ),
+    "ledger.log_lost_tail": (
+        "日志止于 {end},索引记到 {applied}:其间数据缺失,请查备份",
+        "The log ends at {end}, the index knew {applied}: what lies between is lost, see a copy",
+    ),
+    "history.unregistered_removed": (
+        "清除了未登记的段文件",
+        "A segment that no catalogue knows was removed",
+    ),
+    "history.positions_overlap": (
+        "段的位置与前一段(止于 {to})重叠",
+        "The segment overlaps the one before, which ends at {to}",
+    ),
+    "history.beyond_sealed": (
+        "段超出已封存位置 {sealed_to}",
+        "The segment goes beyond what is sealed, {sealed_to}",
+    ),
+    "history.segment_unreadable": ("段无法读取:{reason}", "The segment cannot be read: {reason}"),
+    "history.file_digest_differs": (
+        "文件摘要不符({bytes} 字节):请自备份恢复",
+        "The file's digest differs ({bytes} bytes): restore it from a copy",
+    ),
+    "history.digest_differs": (
+        "数据摘要不符({rows} 行):请自备份恢复",
+        "The digest of its {rows} rows differs: restore it from a copy",
+    ),
+    "history.facts_differ": ("段的说明与目录不符", "The segment and the catalogue disagree"),
+}
+
+GIVEN: dict[str, Words] = {**PLANT, **FILE, **COMMAND, **STORE}
