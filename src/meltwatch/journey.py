@@ -40,6 +40,11 @@ from meltwatch.model.risk_model import RiskModel
 from meltwatch.risk.causes import Cause, Hazard, causes_of
 from meltwatch.risk.colour import RiskEvent, RiskState, assess, next_change
 
+HOUR_MS = 3_600_000
+CLOSED_KEPT_MS = 7 * 24 * HOUR_MS
+"""How long the journey keeps a closed case: as long as a hole is waited for, since what comes out
+of one may reopen it. The record of it stays in the store for good."""
+
 
 class TooOld(msgspec.Struct, frozen=True, kw_only=True, tag="too_old"):
     """Corrections came for instants that can no longer be evaluated: stored, and said aloud."""
@@ -105,8 +110,10 @@ class Journey:
         Raises PlantRefused for a config record that breaks a rule: such a one must not have
         entered the log.
         """
-        self.state.told = max(self.state.told, told_at(record))
-        now = self.state.told
+        before, now = self.state.told, max(self.state.told, told_at(record))
+        self.state.told = now
+        if before // HOUR_MS != now // HOUR_MS:
+            self.state.desk.forget(now - CLOSED_KEPT_MS)
         effects: list[Effect] = []
         match record:
             case ConfigRecord():

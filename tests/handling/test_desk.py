@@ -12,7 +12,15 @@ from meltwatch.handling.case import Case, CaseEvent
 from meltwatch.handling.progress import Move, Progress, after
 from meltwatch.journey import CommandAnswer
 from meltwatch.model.ids import CaseId, CommandId
-from meltwatch.model.log import Acknowledge, AnyCommand, Close, CommandRecord, Handle, Verify
+from meltwatch.model.log import (
+    Acknowledge,
+    AnyCommand,
+    Close,
+    CommandRecord,
+    Handle,
+    TickRecord,
+    Verify,
+)
 from tests.telling import Telling, every, plant_of, rows_of
 
 P, M = Progress, Move
@@ -140,3 +148,14 @@ def test_an_unknown_case_is_refused() -> None:
     work.run(3)
     strange = Verify(id=CommandId("v"), case=CaseId("none"), found="x", **WHO)
     assert work.say(strange) == ("unknown_case",)
+
+
+def test_a_closed_case_is_let_go_after_a_week_and_an_open_one_never() -> None:
+    work = Work([(0, 50), (2, 61), (5, 50), (8, 61)], 9)
+    work.run(6)
+    assert (work.verify(), work.handle(), work.close()) == ((), (), ())
+    work.run(9)
+    week_later = 8 * 24 * 3_600_000
+    work.telling.take(TickRecord(at=week_later))
+    kept = work.telling.journey.state.desk.cases
+    assert [case.open for case in kept.values()] == [True]
