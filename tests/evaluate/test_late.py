@@ -218,3 +218,10 @@ def test_equal_values_of_one_instant_are_one_sample_and_count_if_any_is_not_bad(
     telling.rows([("t", 1, 61.0, grade[first])], 1)
     telling.rows([("t", 1, 61.0, grade[second])], 2)
     assert [one[0] for one in telling.out()] == (["t.H"] if raised else [])
+
+
+def test_a_source_that_never_came_is_offline_and_its_points_are_silent_in_time() -> None:
+    conditions: Table = {**HIGH, "t.silent": {"kind": "silent", "point": "t"}}
+    telling = Telling(plant_of(conditions))
+    telling.pass_time(60_000)
+    assert telling.out() == [("t.silent", 10, None, ()), (OFFLINE, 30, None, ())]

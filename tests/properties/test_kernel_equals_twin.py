@@ -29,6 +29,7 @@ from tests.properties.generators import Pick, picked
 EAST, WEST = SourceId("east"), SourceId("west")
 GRID_MS = 500
 VALUES = [0.0, 1.0, 0.5, 1.5, 2.0, 2.5, 3.0]
+ODD_VALUES = [math.nextafter(1, 0), math.nextafter(0.5, 0), -0.0, math.nan, math.inf, -math.inf]
 
 
 # what is told to an engine
@@ -89,28 +90,32 @@ def told_of(pick: Pick) -> Told:
     plant = plant_of_four_kinds(pick)
     names = tuple(name for name in plan_of(plant).order if pick.chance(90))
     reached: dict[SourceId, int] = {}
-    acts = [act_of(pick, plant, reached, seq) for seq in range(pick.whole(1, 14))]
+    acts = [act for seq in range(pick.whole(1, 14)) for act in acts_of(pick, plant, reached, seq)]
     return Told(plant, names, tuple(acts))
 
 
-def act_of(pick: Pick, plant: Plant, reached: dict[SourceId, int], seq: int) -> Act:
+def acts_of(pick: Pick, plant: Plant, reached: dict[SourceId, int], seq: int) -> list[Act]:
     """Return what is told next; `reached`, how far sources are complete, goes along."""
     source = pick.one_of(sorted(plant.sources))
     kind = pick.one_of(["feed", "feed", "advance", "advance", "mark", "look", "rest"])
-    if kind in ("mark", "look") and source not in reached:
+    if kind == "look" and source not in reached:
         kind = "feed"
     match kind:
         case "feed":
             rows = rows_of(pick, plant, source, reached.get(source, 0))
-            return Feed(rows, EpochId(pick.one_of(["1", "2", "0"])), seq)
+            return [Feed(rows, EpochId(pick.one_of(["1", "2", "0"])), seq)]
         case "advance":
-            return advance_of(pick, plant, reached)
-        case "mark":
-            return Mark(source, reached[source] + 1, unknown=pick.chance(50))
+            return [advance_of(pick, plant, reached)]
+        case "mark" if source in reached:
+            return [Mark(source, reached[source] + 1, unknown=pick.chance(50))]
+        case "mark":  # offline before its first frame: from then on it holds nobody back
+            reached[source] = 2500 + abs(stride_of(pick))
+            early = Mark(source, 2500, unknown=pick.chance(50))
+            return [early, Advance({source: reached[source]})]
         case "look":
-            return LookAhead(source, reached[source], reached[source] + stride_of(pick))
+            return [LookAhead(source, reached[source], reached[source] + stride_of(pick))]
         case _:
-            return Rest(stored=pick.chance(50))
+            return [Rest(stored=pick.chance(50))]
 
 
 def advance_of(pick: Pick, plant: Plant, reached: dict[SourceId, int]) -> Advance:
@@ -140,10 +145,10 @@ def row_of(pick: Pick, code: PointCode, reached: int) -> Row:
     """Return one row near the frontier."""
     near = (reached // GRID_MS + pick.whole(-1, 14)) * GRID_MS
     at = near + pick.one_of([0, 0, 0, 0, -1, 1])
-    if pick.chance(8):
-        return code, at, 9.0, int(Quality.BAD | pick.one_of([Quality.GOOD, Quality.CLOCK]))
-    wild = pick.chance(3)
-    value = pick.one_of([math.nan, math.inf, -math.inf, -0.0] if wild else VALUES)
+    if pick.chance(12):
+        value = pick.one_of([9.0, *VALUES])  # equal values of one instant are one sample
+        return code, at, value, int(Quality.BAD | pick.one_of([Quality.GOOD, Quality.CLOCK]))
+    value = pick.one_of(ODD_VALUES if pick.chance(8) else VALUES)
     return code, at, value, pick.one_of([0, 0, int(Quality.UNCERTAIN)])
 
 
@@ -352,6 +357,17 @@ def test_silence_clears_nothing_and_stops_the_off_delay() -> None:
     rows = [("level", 0, 90.0), ("level", 9, 50.0), ("level", 32, 50.0), ("level", 40, 50.0)]
     slow = {**LEVEL_HIGH, "off_delay_s": 15}  # unknown from 19 to 32, before 9 + 15
     assert out(slow, rows, 60) == [(2, "up", ()), (47, "down", ())]
+
+
+def test_a_calm_point_that_grows_stale_exactly_at_the_frontier_is_silent_there() -> None:
+    kernel = kernel_of({"kind": "silent", "level": 3, "point": "level"})
+    kernel.feed(batch_of([(PointCode("level"), 1000, 50.0, 0)]), EpochId("1"), 1)
+    assert kernel.advance({EAST: 2000}) == []
+    kernel.feed(batch_of([(PointCode("level"), 3000, 50.0, 0)]), EpochId("1"), 2)
+    assert kernel.advance({EAST: 12_999}) == []
+    assert [(one.at, one.rises) for one in kernel.advance({EAST: 13_000})] == [(13_000, True)]
+    kernel.feed(batch_of([(PointCode("level"), 14_000, 50.0, 0)]), EpochId("1"), 3)
+    assert [(one.at, one.rises) for one in kernel.advance({EAST: 14_000})] == [(14_000, False)]
 
 
 def test_a_closing_gate_returns_the_alarm_and_an_opening_one_takes_the_level_afresh() -> None:

@@ -11,6 +11,8 @@ the environment; instants come in with the samples. `twin` is the plain engine o
     reasons  why a condition is raised
     plan     a plant checked and put in order (refusals)
     twin     all nodes of a plant, driven by samples and coverage
-    coverage   what of a source's time is complete: runs, holes, gaps
-    evaluation frames as they come: live, late, corrected, under grace
+    coverage what of a source's time is complete: runs, holes, gaps
+    evaluation  frames as they come: live, late, corrected, under grace
+
+    kernel   high, low, state and silent in columns; `lane`, `told`, `rounds`, `columns` are its parts
 """

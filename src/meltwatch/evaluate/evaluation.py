@@ -376,7 +376,7 @@ class Evaluation:
         return found
 
     def _go_unknown(self, engine: Twin, source: SourceId, at: int) -> list[Transition]:
-        found = engine.advance({source: at - 1}) if source in engine.state.frontiers else []
+        found = engine.advance({source: at - 1})
         engine.make_unknown(source, at)
         return found
 
