@@ -2,5 +2,6 @@
 
 The first room of the journey. It knows nothing of the server and never writes to an instrument.
 
+    opcua    an OPC UA server's items, only ever read; a player that is such a server
     story    a story file as signals, deliveries and what must come out
 """

@@ -14,5 +14,5 @@ the environment; instants come in with the samples. `twin` is the plain engine o
     coverage what of a source's time is complete: runs, holes, gaps
     evaluation  frames as they come: live, late, corrected, under grace
 
-    kernel   high, low, state and silent in columns; `lane`, `told`, `rounds`, `columns` are its parts
+    kernel   high, low, state and silent in columns (`lane`, `told`, `rounds`, `columns`)
 """

@@ -9,15 +9,15 @@ Words = tuple[str, str]
 """(Chinese, English)."""
 
 PLANT: dict[str, Words] = {
-    "unknown_point": ("测点未登记:{point}", "There is no such point: {point}"),
+    "unknown_point": ("测点未登记", "There is no such point"),
     "unknown_condition": ("条件未定义:{condition}", "There is no such condition: {condition}"),
     "unknown_source": ("网关未登记:{source}", "There is no such gateway: {source}"),
     "source_needed": (
         "本企业有 {sources} 个网关:请写明 source",
         "The plant has {sources} gateways: name the one in `source`",
     ),
-    "not_positive": ("应大于 0,现为 {value}", "It must be above 0, it is {value}"),
-    "negative": ("应为不小于 0 的数,现为 {value}", "It must be 0 or more, it is {value}"),
+    "not_positive": ("应大于 0", "It must be above 0"),
+    "negative": ("应为不小于 0 的数", "It must be 0 or more"),
     "not_finite": ("应为有限的数,现为 {value}", "It must be a finite number, it is {value}"),
     "vote_out_of_reach": (
         "m 为 {m},成员 {members} 个:m 应在 1 与成员数之间",
@@ -84,6 +84,25 @@ COMMAND: dict[str, Words] = {
     "unknown_hazard": ("没有此隐患:{id}", "There is no such hazard: {id}"),
 }
 
+SOURCE: dict[str, Words] = {
+    "node_id_malformed": (
+        "{told} 不是 OPC UA 节点标识({why}):形如 ns=2;s=Well1.Flow",
+        "{told} is no OPC UA node id ({why}): write it like ns=2;s=Well1.Flow",
+    ),
+    "recorded_needs_clock_node": (
+        "回放源须有时钟节点:请写 clock_node",
+        "A played source needs its clock node: give `clock_node`",
+    ),
+    "heartbeat_too_slow": (
+        "心跳过慢:不得超过最短 stale_s 的三分之一,{most_s} 秒",
+        "The heartbeat is too slow: a third of the least stale_s at most, {most_s} s",
+    ),
+    "shorter_than_two_keepalives": (
+        "静默时限短于两次保活:请加大",
+        "It is shorter than two keep-alives: make it longer",
+    ),
+}
+
 STORE: dict[str, Words] = {
     "ledger.leftover_removed": (
         "清除了上次中断留下的空文件",
@@ -125,4 +144,4 @@ STORE: dict[str, Words] = {
     "history.facts_differ": ("段的说明与目录不符", "The segment and the catalogue disagree"),
 }
 
-GIVEN: dict[str, Words] = {**PLANT, **FILE, **COMMAND, **STORE}
+GIVEN: dict[str, Words] = {**PLANT, **FILE, **COMMAND, **SOURCE, **STORE}
