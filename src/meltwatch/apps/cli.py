@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from meltwatch.apps.node import node_of
+from meltwatch.apps.play import Play, play, speed_of
 from meltwatch.apps.seal import HISTORY, seal
 from meltwatch.apps.serve import serve
 from meltwatch.apps.story import Told, tell
@@ -66,6 +67,18 @@ def _parser() -> argparse.ArgumentParser:
     seal.add_argument("--data", type=Path, required=True, help="the directory that serve uses")
     seal.add_argument("--once", action="store_true", help="seal what is there and end")
     seal.set_defaults(run=_seal)
+    play = commands.add_parser("play", help="play a recorded CSV file to a server as a gateway")
+    play.add_argument("--csv", type=Path, required=True, help="the recorded file")
+    play.add_argument("--map", type=Path, required=True, help="which column is which, *.yaml")
+    play.add_argument("--to", required=True, metavar="URL", help="the server's address")
+    play.add_argument("--gateway", required=True, help="of clock domain recorded, in the node file")
+    play.add_argument("--key-id", required=True)
+    play.add_argument("--secret", required=True)
+    play.add_argument(
+        "--speed", type=speed_of, default=1.0, help="seconds of the file in a real one, or max"
+    )
+    play.add_argument("--at", metavar="ISO", help="the instant of the first row; else the file's")
+    play.set_defaults(run=_play)
     return parser
 
 
@@ -90,6 +103,11 @@ def _seal(options: argparse.Namespace) -> int:
     made = seal(options.data, node.plant.enterprise, SystemClock(), once=options.once)
     print(f"meltwatch: {made} segments sealed in {options.data / HISTORY}")
     return OK
+
+
+def _play(options: argparse.Namespace) -> int:
+    told = {name: getattr(options, name) for name in Play.__struct_fields__}
+    return play(Play(**told))
 
 
 def _print(told: Told) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from meltwatch.errors import Problem
 from meltwatch.present.words_given import GIVEN, Words
+from meltwatch.present.words_play import PLAY
 
 FRAME: dict[str, Words] = {
     "frame.body_too_large": (
@@ -163,7 +164,7 @@ SERVER: dict[str, Words] = {
     "route.method": ("此地址只接受 {allowed}", "This address takes {allowed} only"),
 }
 
-ALL: dict[str, Words] = {**FRAME, **ROW, **SESSION, **SERVER, **GIVEN}
+ALL: dict[str, Words] = {**FRAME, **ROW, **SESSION, **SERVER, **GIVEN, **PLAY}
 
 
 def words_of(problem: Problem) -> Words:

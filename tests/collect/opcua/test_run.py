@@ -203,6 +203,12 @@ def test_a_played_source_joined_midway_begins_at_its_clock() -> None:
     assert batch.lost == ((T0 - 50, T0 + 5),)
 
 
+def test_what_a_first_message_tells_beside_its_clock_lies_before_the_run() -> None:
+    told = Heard(PLAYED, after=T0 - 50)
+    batch = told.sure([(FLOW, value(1, T0 + 4)), (PRESSURE, value(2, T0 + 5)), clock(T0 + 5)])
+    assert (batch.rows, batch.complete_from, batch.complete_to) == ((), T0 + 5, T0 + 5)
+
+
 def test_a_played_source_that_begins_again_completes_nothing_twice() -> None:
     told = Heard(PLAYED, after=T0 + 100)
     batch = told.sure([clock(T0), (FLOW, value(1, T0 + 101)), clock(T0 + 101)])

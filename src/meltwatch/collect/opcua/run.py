@@ -198,6 +198,9 @@ class Run:
         start = self._complete
         end = start if reached is None else max(start, reached)
         gap, self._told = not self._told, True
+        if gap and self._played:
+            # Initial values that came together with the clock's lie in the hole before the run.
+            rows = [one for one in rows if one[0][1] > start]
         lost = []
         if gap and self._after is not None and self._after < start:
             lost.append((self._after, start))

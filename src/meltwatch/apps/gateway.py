@@ -1,0 +1,306 @@
+"""The gateway: what a source tells becomes frames, frames go into the outbox, the link sends them.
+
+Assembly for one source and one server, at the plant. It completes nothing that its source has not
+completed, and drops nothing without saying so. Asked to end, it puts what it holds into the outbox,
+gives the link a moment to send it, and closes the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from meltwatch.clock import Clock
+from meltwatch.model.ids import EpochId, SourceId
+from meltwatch.model.log import Mark
+from meltwatch.model.sample import batch_of
+from meltwatch.transport.errors import TooLarge
+from meltwatch.transport.frame import rows_of
+from meltwatch.transport.lane import Report
+from meltwatch.transport.line import Heard
+from meltwatch.transport.link import Link, Server
+from meltwatch.transport.outbox import Outbox, Put
+from meltwatch.transport.outbox_drop import Bound
+from meltwatch.transport.outbox_file import OutboxUnavailable
+from meltwatch.transport.pending import Cut, Pending, Told
+from meltwatch.transport.server_clock import ServerClock
+
+logger = logging.getLogger(__name__)
+
+FRAME_ROWS = 20_000
+"""The most rows of one frame: far within the limits of intake."""
+
+
+class Telling(Protocol):
+    """A source. Closed and asked again, it begins anew, with a gap."""
+
+    def batches(self) -> AsyncGenerator[Told, None]:
+        """Yield what it reads, for ever or until a recording has ended."""
+        ...
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One gateway. `frame_s`: 0.2 to 1; a frame is made sooner when there are `frame_rows`.
+
+    `pending_rows`: how many rows wait in memory while the outbox's disk fails; more are lost, and
+    told so. `first_answer_s`: how long stamping waits for the server's clock at the start.
+    """
+
+    gateway: SourceId
+    outbox: Path
+    server: Server
+    bound: Bound = Bound()
+    mark: Mark = "real"
+    frame_s: float = 0.5
+    frame_rows: int = 5_000
+    pending_rows: int = 200_000
+    first_answer_s: float = 2.0
+
+
+class GatewayClock:
+    """The gateway's clock: our monotonic one, disciplined by the server's."""
+
+    def __init__(self, clock: Clock, stepped: Callable[[int], None]) -> None:
+        """Begin with our own wall clock; `stepped` is told by how many ms it leapt."""
+        self._clock = clock
+        self._stepped = stepped
+        self._server = ServerClock(clock.wall_ms(), clock.monotonic_ms())
+
+    def wall_ms(self) -> int:
+        """Return the server's time as far as we know it, ms UTC."""
+        return self._server.now(self._clock.monotonic_ms())
+
+    def monotonic_ms(self) -> int:
+        """Return our monotonic clock, ms."""
+        return self._clock.monotonic_ms()
+
+    def hear(self, heard: Heard) -> None:
+        """Take an answer's clock."""
+        step = self._server.hear(heard.asked_ms, heard.heard_ms, heard.server_time)
+        if step:
+            self._stepped(step)
+
+
+class Gateway:
+    """One gateway: `run` it once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        chance: random.Random,
+        report: Callable[[Report], None] | None = None,
+    ) -> None:
+        """Open the outbox; raises OutboxError. `chance`: jitter and epochs; `report`: as `Link`."""
+        self.settings = settings
+        self.clock = GatewayClock(clock, self._stepped)
+        self._report = report or log
+        self.outbox = Outbox(
+            settings.outbox, settings.gateway, settings.server.signer, settings.bound
+        )
+        self.link = Link(
+            self.outbox,
+            settings.server,
+            clock=self.clock,
+            chance=chance,
+            report=self._report,
+            heard=self._hear,
+        )
+        self._pending = Pending(settings.pending_rows)
+        self._storing = asyncio.Lock()
+        self._many = asyncio.Event()
+        self._heard = asyncio.Event()
+        self._again = asyncio.Event()
+        self._disk_fails = False
+
+    async def run(self, source: Callable[[Clock], Telling], stop: asyncio.Event) -> None:
+        """Run a source, which is given the gateway's clock, until it ends or `stop` is set.
+
+        Raises OutboxError if no epoch can be opened at the start or the outbox is damaged.
+        """
+        link_stop = asyncio.Event()
+        try:
+            await self.link.open_epoch()
+            linking = asyncio.create_task(self.link.run(link_stop))
+            working = [
+                asyncio.create_task(self._collect(source)),
+                asyncio.create_task(self._frame()),
+                asyncio.create_task(stop.wait()),
+            ]
+            try:
+                await asyncio.wait({linking, *working}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in working:
+                    task.cancel()
+                ended = await asyncio.gather(*working, return_exceptions=True)
+                await self._store()
+                link_stop.set()
+                await linking
+        finally:
+            self.outbox.close()
+        for one in ended:
+            if isinstance(one, Exception):
+                raise one
+
+    async def _collect(self, source: Callable[[Clock], Telling]) -> None:
+        """Take the source's batches; begin it anew when the clock has gone back."""
+        telling = source(self.clock)
+        await _within(self.settings.first_answer_s, self._heard)
+        self._again.clear()
+        again = True
+        while again:
+            again = False
+            async with aclosing(telling.batches()) as batches:
+                async for told in batches:
+                    await self._take(told)
+                    if self._again.is_set():
+                        self._again.clear()
+                        again = True
+                        break
+
+    async def _take(self, told: Told) -> None:
+        if not self._pending.joins(told):
+            await self._open_epoch()
+            self._pending.begin()
+        lost = self._pending.take(told)
+        if lost:
+            self._tell("gateway.rows_lost", rows=lost)
+        if len(self._pending.rows) >= self.settings.frame_rows:
+            self._many.set()
+
+    async def _open_epoch(self) -> None:
+        """Open an epoch behind a gap, once all before it is stored; wait while the disk fails."""
+        while True:
+            await self._store()
+            if self._pending.is_empty:
+                try:
+                    await self.link.open_epoch()
+                except OutboxUnavailable as error:
+                    self._disk(error)
+                else:
+                    return
+            await asyncio.sleep(self.settings.frame_s)
+
+    async def _frame(self) -> None:
+        while True:
+            await _within(self.settings.frame_s, self._many)
+            self._many.clear()
+            await self._store()
+
+    async def _store(self) -> None:
+        """Put what is pending into the outbox; what its disk refuses stays pending.
+
+        A put that has begun is brought to its end, whoever waits for it.
+        """
+        await asyncio.shield(asyncio.create_task(self._store_all()))
+
+    async def _store_all(self) -> None:
+        async with self._storing:
+            most = FRAME_ROWS
+            while not self._pending.is_empty:
+                cut = self._pending.cut(most)
+                try:
+                    put = await asyncio.to_thread(self._put, cut, self.clock.wall_ms())
+                except TooLarge:
+                    self._pending.put_back(cut)
+                    most = max(len(cut.rows) // 2, 1)
+                except OutboxUnavailable as error:
+                    self._pending.put_back(cut)
+                    self._disk(error)
+                    return
+                else:
+                    self._disk(None)
+                    self._put_away(put)
+
+    def _put(self, cut: Cut, now: int) -> Put:
+        return self.outbox.put(
+            rows_of(batch_of(cut.rows)),
+            cut.complete_from,
+            cut.complete_to,
+            now=now,
+            mark=self.settings.mark,
+            lost=cut.lost,
+        )
+
+    def _put_away(self, put: Put) -> None:
+        for dropped in put.dropped:
+            self._tell("outbox.dropped", frames=dropped.frames, epoch=dropped.epoch)
+        self.link.stored(put.epoch, put.seq)
+
+    def _hear(self, heard: Heard) -> None:
+        self.clock.hear(heard)
+        self._heard.set()
+
+    def _stepped(self, ms: int) -> None:
+        """Tell of a step; one back begins the source anew, since its time has been before."""
+        self._tell("gateway.clock_stepped", ms=ms)
+        if ms < 0:
+            self._again.set()
+
+    def _disk(self, error: OutboxUnavailable | None) -> None:
+        if error is not None and not self._disk_fails:
+            self._tell("outbox.unavailable", reason=error.reason)
+        elif error is None and self._disk_fails:
+            self._tell("outbox.recovered")
+        self._disk_fails = error is not None
+
+    def _tell(self, key: str, **params: str | int | float) -> None:
+        lanes = self.link.session.lanes
+        self._report(Report(lanes[0].epoch if lanes else EpochId(""), key, params))
+
+
+def log(report: Report) -> None:
+    """Write a report to the log: what a gateway does when nobody else is told."""
+    over = report.key.endswith(".recovered")
+    logger.log(
+        logging.INFO if over else logging.WARNING,
+        "gateway %s %s %s",
+        report.key,
+        report.epoch,
+        report.params,
+    )
+
+
+def run(
+    settings: Settings,
+    source: Callable[[Clock], Telling],
+    clock: Clock,
+    chance: random.Random,
+) -> None:
+    """Run a gateway until SIGINT or SIGTERM, or its source ends; raises OutboxError."""
+
+    async def until_signalled() -> None:
+        stop = asyncio.Event()
+        with _signals(stop):
+            await Gateway(settings, clock, chance).run(source, stop)
+
+    asyncio.run(until_signalled())
+
+
+@contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, stop.set)
+    try:
+        yield
+    finally:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(one)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Wait for an event, but no longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
