@@ -32,7 +32,7 @@ check: $(STAMP) ## the quick gate: format, lint, types, layers, fast tests
 	$(BIN)/ruff check --quiet --output-format=concise
 	$(BIN)/mypy --no-error-summary
 	@log=$$(mktemp); $(BIN)/lint-imports >"$$log" 2>&1 || { cat "$$log"; rm -f "$$log"; exit 1; }; tail -n 2 "$$log"; rm -f "$$log"
-	$(BIN)/pytest --quiet --ignore=tests/stories --ignore=tests/properties --ignore=tests/durability
+	$(BIN)/pytest --quiet --ignore=tests/stories --ignore=tests/properties --ignore=tests/durability --ignore=tests/collect --ignore=tests/history
 
 test: $(STAMP) ## everything, part after part, with the seconds each took
 	@$(BIN)/python tools/test_parts.py

@@ -15,6 +15,8 @@ PYTEST = [sys.executable, "-m", "pytest", "--quiet"]
 
 PARTS: dict[str, list[str]] = {
     "check": ["make", "--no-print-directory", "check"],
+    "collect": [*PYTEST, "tests/collect"],
+    "history": [*PYTEST, "tests/history"],
     "stories": [*PYTEST, "tests/stories"],
     "properties": [*PYTEST, "tests/properties"],
     "durability": [*PYTEST, "tests/durability"],

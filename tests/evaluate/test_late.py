@@ -225,3 +225,15 @@ def test_a_source_that_never_came_is_offline_and_its_points_are_silent_in_time()
     telling = Telling(plant_of(conditions))
     telling.pass_time(60_000)
     assert telling.out() == [("t.silent", 10, None, ()), (OFFLINE, 30, None, ())]
+
+
+def test_a_gateway_that_goes_and_comes_all_day_keeps_no_more_than_its_last_minutes() -> None:
+    """One frame a minute: offline after 30 s, back at each frame, nothing left open."""
+    telling = Telling(plant_of(HIGH))
+    for minute in range(120):
+        second = minute * 60
+        telling.frame([("t", second, 50.0)], second, since=second - 60)
+    state = telling.journey.state.evaluation
+    assert state is not None
+    assert len(state.kept) <= 4
+    assert len(state.turns) <= 8

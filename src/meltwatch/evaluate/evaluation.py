@@ -97,6 +97,7 @@ class Evaluation:
 
     def take(self, record: SamplesRecord) -> Outcome:
         """Return what a frame of the real lane decides."""
+        self._move_anchor()  # what was decided before is published by now
         coverage = self.state.coverage[record.source]
         too_old, corrected = self._corrections(record, coverage)
         back = coverage.offline_since is not None and coverage.advances(record)
@@ -119,7 +120,6 @@ class Evaluation:
             outcome = Outcome(self.live.advance(self._frontiers()))
             if not after:
                 coverage.prove(self._start(record.source))
-            self._move_anchor()
         outcome.transitions = _in_order([*turns, *outcome.transitions])
         outcome.too_old = too_old
         return outcome
@@ -318,6 +318,8 @@ class Evaluation:
         """Take a new anchor once the live engine has run far enough with nothing open."""
         state = self.state
         newest, frontiers = state.anchors[-1], self.live.state.frontiers
+        if not frontiers:
+            return
         far = [end - newest.frontiers.get(source, LONG_AGO) for source, end in frontiers.items()]
         open_holes = self.anything_offline() or any(self._gaps(source) for source in frontiers)
         if min(far) < ANCHOR_EVERY_MS or (open_holes and max(far) < HOLE_GIVEN_UP_MS):

@@ -103,6 +103,18 @@ SOURCE: dict[str, Words] = {
     ),
 }
 
+SIMULATION: dict[str, Words] = {
+    "not_at_this_plant": (
+        "该模拟工厂({kind})没有此类事故",
+        "This simulated plant ({kind}) has no such accident",
+    ),
+    "in_the_past": (
+        "模拟已运行到 {reached_s} 秒:请把事故安排在其后",
+        "The simulation has reached {reached_s} s: let the accident start later",
+    ),
+    "out_of_bounds": ("参数超出范围:{why}", "A parameter is out of bounds: {why}"),
+}
+
 STORE: dict[str, Words] = {
     "ledger.leftover_removed": (
         "清除了上次中断留下的空文件",
@@ -144,4 +156,4 @@ STORE: dict[str, Words] = {
     "history.facts_differ": ("段的说明与目录不符", "The segment and the catalogue disagree"),
 }
 
-GIVEN: dict[str, Words] = {**PLANT, **FILE, **COMMAND, **SOURCE, **STORE}
+GIVEN: dict[str, Words] = {**PLANT, **FILE, **COMMAND, **SOURCE, **SIMULATION, **STORE}

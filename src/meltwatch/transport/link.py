@@ -1,0 +1,308 @@
+"""The HTTP link of one gateway: does what the session asks, and tells it what came of it.
+
+Between the outbox and the server's intake. `session.py` decides which frame goes when and how long
+to back off; here are the sockets, the waits and the disk. Every wait has its end. An epoch's
+frames are forgotten only once the server has said that it has them.
+
+A new epoch is opened when the server answers again after more than `new_epoch_after_s`, when it
+knows a newer one than the outbox (which was lost), and when the live lane has stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from meltwatch.clock import Clock
+from meltwatch.model.ids import EpochId
+from meltwatch.transport import session as sessions
+from meltwatch.transport.answer import event_of_frame, event_of_standing
+from meltwatch.transport.epoch import RANDOM_BYTES, BadEpoch
+from meltwatch.transport.intake import KEY_HEADER, SENT_AT_HEADER, SIGNATURE_HEADER
+from meltwatch.transport.lane import (
+    Ask,
+    Event,
+    Forget,
+    Pace,
+    Report,
+    Send,
+    Sleep,
+    State,
+    Stored,
+    Woken,
+)
+from meltwatch.transport.line import Heard, Line, Reply, Waits
+from meltwatch.transport.outbox import Outbox, Signer
+from meltwatch.transport.outbox_file import OutboxUnavailable
+from meltwatch.transport.session import Session
+from meltwatch.transport.signature import sign
+
+T = TypeVar("T")
+
+_NO_EPOCH = EpochId("")
+_ASKING = {State.ASKING, State.ASK_AGAIN}
+_HELD_UP = {State.ASK_AGAIN, State.SEND_AGAIN, State.STOPPED}
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server is, and how it is spoken to. `url`: scheme, host and port."""
+
+    url: str
+    signer: Signer
+    waits: Waits = Waits()
+    pace: Pace = Pace()
+
+
+class Link:
+    """One gateway's link. `run` it once; meanwhile tell it what was `stored`."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        server: Server,
+        *,
+        clock: Clock,
+        chance: random.Random,
+        report: Callable[[Report], None],
+        heard: Callable[[Heard], None] = lambda _: None,
+    ) -> None:
+        """Link an outbox to a server.
+
+        `chance` gives jitter and epochs' random halves. `report` is told each trouble once when it
+        begins and once when it is over (keys as in `errors.py`, and `outbox.unavailable`); `heard`
+        the server's clock with every answer.
+        """
+        self.outbox = outbox
+        self.session = Session(pace=server.pace)
+        self._server = server
+        self._clock = clock
+        self._chance = chance
+        self._report = report
+        self._heard = heard
+        self._line: Line | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._moved = asyncio.Event()
+        self._opening = asyncio.Lock()
+        self._older = asyncio.Lock()
+        self._early: dict[EpochId, int] = {}
+        self._troubles: dict[EpochId, str] = {}
+        self._opened_at: int | None = None
+        self._owes_epoch = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send until `stop` is set; then let the live lane finish for `farewell_s` at most.
+
+        Raises OutboxDamaged, and whatever is a defect of ours, as an ExceptionGroup.
+        """
+        waits = self._server.waits
+        async with waits.client(self._server.url) as client, asyncio.TaskGroup() as group:
+            self._line = Line(client, self._clock, waits, self._heard)
+            self._group = group
+            for held in await self._durably(self.outbox.epochs):
+                if self.session.lane(held.epoch) is None:
+                    last = max(held.last, self._early.pop(held.epoch, 0))
+                    await self._take_up(held.epoch, held.first, last)
+            try:
+                await stop.wait()
+                await self._farewell()
+            finally:
+                self._group = None
+            for task in self._tasks:
+                task.cancel()
+
+    async def open_epoch(self, behind: EpochId | None = None) -> EpochId:
+        """Open a new epoch in the outbox and make it the live one: what is put now goes there.
+
+        Raises OutboxUnavailable, BadEpoch; then the former epoch goes on.
+        """
+        async with self._opening:
+            random_bytes = self._chance.randbytes(RANDOM_BYTES)
+            epoch = await asyncio.to_thread(
+                self.outbox.open_epoch, self._clock.wall_ms(), random_bytes, behind
+            )
+            self._opened_at = self._clock.monotonic_ms()
+            if self._group is not None and self.session.lane(epoch) is None:
+                await self._take_up(epoch, 1, self._early.pop(epoch, 0))
+        return epoch
+
+    def stored(self, epoch: EpochId, seq: int) -> None:
+        """Take notice that the outbox now holds an epoch's frames up to `seq`."""
+        lane, lanes = self.session.lane(epoch), self.session.lanes
+        if lane is None and lanes and epoch < lanes[0].epoch:  # drained as another was opened
+            self._spawn(self._take_up(epoch, seq, seq))
+        elif lane is None:  # its epoch is being opened
+            self._early[epoch] = seq
+        elif seq > lane.through:
+            self._spawn(self._handle(epoch, Stored(lane.acked + 1, seq)))
+
+    # what the session asks for
+
+    async def _take_up(self, epoch: EpochId, first: int, last: int) -> None:
+        if self.session.lane(epoch) is not None:
+            return await self._handle(epoch, Stored(first, last))
+        self.session, actions = sessions.open_epoch(self.session, epoch, first, last)
+        return await self._act(actions)
+
+    async def _handle(self, epoch: EpochId, event: Event) -> None:
+        lane = self.session.lane(epoch)
+        if isinstance(event, Stored) and (lane is None or event.through <= lane.through):
+            return
+        jitter = self._chance.random()
+        self.session, actions = sessions.handle(self.session, epoch, event, jitter)
+        await self._act(actions)
+        live = self.session.lanes[0]
+        if live.state is State.STOPPED and live.epoch == epoch:
+            self._spawn(self._replace(epoch))
+
+    async def _act(self, actions: tuple[sessions.Action, ...]) -> None:
+        """Do the actions in their order; what takes time becomes a task of its own."""
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+        for action in actions:
+            match action:
+                case Forget(epoch=epoch, through=through):
+                    await self._durably(self.outbox.forget, epoch, through)
+                case Ask(epoch=epoch):
+                    self._spawn(self._ask(epoch))
+                case Send(epoch=epoch, seq=seq):
+                    self._spawn(self._send(epoch, seq))
+                case Sleep(epoch=epoch, for_ms=for_ms):
+                    self._spawn(self._sleep(epoch, for_ms))
+                case Report():
+                    self._tell(action)
+
+    async def _ask(self, epoch: EpochId) -> None:
+        path = f"/v1/sources/{self.outbox.gateway}/{epoch}"
+        signer = self._server.signer
+        headers = {
+            KEY_HEADER: signer.key_id,
+            SIGNATURE_HEADER: sign(signer.key, path.encode()),
+        }
+        if self._is_live(epoch):
+            reply = await self._request("GET", path, headers)
+        else:
+            async with self._older:
+                reply = await self._request("GET", path, headers)
+        await self._mind_newest(reply.newest_epoch)
+        gateway = self.outbox.gateway
+        told = reply.failed or event_of_standing(reply.status, reply.body, gateway, epoch)
+        await self._handle(epoch, told)
+
+    async def _send(self, epoch: EpochId, seq: int) -> None:
+        """Send a frame; an older one waits until the server knows which epoch is the live one."""
+        while not self._is_live(epoch) and self.session.lanes[0].state in _ASKING:
+            await self._moved.wait()
+        frame = await self._durably(self.outbox.unsent, epoch, seq - 1)
+        headers = {
+            "Content-Type": "application/json",
+            KEY_HEADER: frame.key_id,
+            SIGNATURE_HEADER: frame.signature,
+            SENT_AT_HEADER: str(self._clock.wall_ms()),
+        }
+        reply = await self._request("POST", "/v1/frames", headers, frame.body)
+        await self._handle(epoch, reply.failed or event_of_frame(reply.status, reply.body))
+
+    async def _sleep(self, epoch: EpochId, for_ms: int) -> None:
+        await asyncio.sleep(for_ms / 1000)
+        await self._handle(epoch, Woken())
+
+    # epochs
+
+    async def _request(
+        self, method: str, path: str, headers: dict[str, str], content: bytes = b""
+    ) -> Reply:
+        """Ask the server; the first answer after a long outage opens a new epoch."""
+        assert self._line is not None
+        reply = await self._line.request(method, path, headers, content)
+        if reply.outage_ms > self._server.waits.new_epoch_after_s * 1000:
+            self._owes_epoch = True
+        if self._owes_epoch and reply.failed is None:
+            self._owes_epoch = False
+            await self._renew(None)
+        return reply
+
+    async def _mind_newest(self, newest: str | None) -> None:
+        """Go behind an epoch that the server has and the outbox, made anew, does not know."""
+        if newest is not None and newest > self.session.lanes[0].epoch:
+            await self._renew(EpochId(newest))
+
+    async def _renew(self, behind: EpochId | None) -> None:
+        """Open a new epoch; if the disk does not let us, with the next answer."""
+        try:
+            await self.open_epoch(behind)
+        except OutboxUnavailable as error:
+            self._owes_epoch = True
+            self._begins("outbox.unavailable", error.reason)
+        except BadEpoch as error:
+            self._report(Report(_NO_EPOCH, "session.refused", {"reason": str(error)}))
+
+    async def _replace(self, stopped: EpochId) -> None:
+        """Open another epoch for the one that has stopped, but not one after the other."""
+        if self._opened_at is not None:
+            since_s = (self._clock.monotonic_ms() - self._opened_at) / 1000
+            await asyncio.sleep(max(self._server.waits.new_epoch_after_s - since_s, 0))
+        if self._is_live(stopped):
+            await self._renew(None)
+
+    async def _farewell(self) -> None:
+        try:
+            async with asyncio.timeout(self._server.waits.farewell_s):
+                while not self._live_rests():
+                    await self._moved.wait()
+        except TimeoutError:
+            return
+
+    def _live_rests(self) -> bool:
+        live = next(iter(self.session.lanes), None)
+        return live is None or live.is_drained or live.state in _HELD_UP
+
+    def _is_live(self, epoch: EpochId) -> bool:
+        return self.session.lanes[0].epoch == epoch
+
+    # the disk, and people
+
+    async def _durably(self, call: Callable[..., T], *told: Any) -> T:
+        """Call the outbox until its disk lets us."""
+        longest_ms = self._server.pace.first_ms
+        while True:
+            try:
+                done = await asyncio.to_thread(call, *told)
+            except OutboxUnavailable as error:
+                self._begins("outbox.unavailable", error.reason)
+                await asyncio.sleep(longest_ms * (0.5 + self._chance.random() / 2) / 1000)
+                longest_ms = min(longest_ms * 2, self._server.pace.most_ms)
+            else:
+                if self._troubles.pop(_NO_EPOCH, None):
+                    self._report(Report(_NO_EPOCH, "outbox.recovered"))
+                return done
+
+    def _begins(self, key: str, reason: str) -> None:
+        if self._troubles.get(_NO_EPOCH) != key:
+            self._troubles[_NO_EPOCH] = key
+            self._report(Report(_NO_EPOCH, key, {"reason": reason}))
+
+    def _tell(self, report: Report) -> None:
+        """Tell a lane's report; a lost line is told once, not once for each epoch."""
+        if report.key == "session.recovered":
+            was = self._troubles.pop(report.epoch, None)
+            if was == "session.unavailable" and was in self._troubles.values():
+                return
+        else:
+            known = report.key in self._troubles.values()
+            self._troubles[report.epoch] = report.key
+            if report.key == "session.unavailable" and known:
+                return
+        self._report(report)
+
+    def _spawn(self, work: Any) -> None:
+        if self._group is None:
+            work.close()
+            return
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
