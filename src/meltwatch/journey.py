@@ -14,7 +14,8 @@ import msgspec
 from meltwatch.alarm.board import Board, episodes_of
 from meltwatch.alarm.occurrence import AlarmEvent
 from meltwatch.errors import Bug, CommandRefused, Problem
-from meltwatch.evaluate.evaluation import LONG_AGO, Evaluation, EvaluationState, Outcome
+from meltwatch.evaluate.evaluation import Evaluation
+from meltwatch.evaluate.kept import LONG_AGO, EvaluationState, Outcome
 from meltwatch.evaluate.plan import Plan, plan_of
 from meltwatch.handling.case import CaseEvent
 from meltwatch.handling.desk import Desk
@@ -214,6 +215,7 @@ class Journey:
                 proven=proven,
             )
         events += board.settle_grace(proven, now)
+        evaluation.settle()
         board.forget(evaluation.anchored_at())
         return self._hear(events)
 

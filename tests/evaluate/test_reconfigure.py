@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.model.log import ConfigRecord
 from tests.telling import Telling, plant_of
@@ -40,7 +42,7 @@ def test_a_changed_limit_begins_anew_with_the_held_value() -> None:
     assert telling.out() == [("t.H", 6, None, ())], "since 2, where the new limit came in force"
 
 
-def test_a_raised_condition_that_is_changed_or_gone_returns_as_not_applicable() -> None:
+def test_a_raised_condition_that_is_gone_returns_where_it_was_decided_up_to() -> None:
     telling = Telling(plant_of({"t.H": HIGH, "t.silent": {"kind": "silent", "point": "t"}}))
     run(telling, 0, 6, 61)
     reconfigure(telling, {"t.silent": {"kind": "silent", "point": "t"}}, at=6)
@@ -67,3 +69,51 @@ def test_a_new_gate_is_closed_at_once_when_its_held_value_says_so() -> None:
     for second in range(7, 14):
         telling.frame([("t", second, 61), ("phase", second, 0)], second)
     assert telling.out() == [("t.H", 4, 6, ("not_applicable",))]
+
+
+LOCKED: dict[str, dict[str, Any]] = {
+    "p.LL": {"kind": "low", "point": "p", "limit": 5, "off_delay_s": 3},
+    "lost": {"kind": "vote", "of": ["p.LL"], "m": 1, "off_delay_s": 3},
+    "lock": {
+        "kind": "interlock",
+        "cause": "lost",
+        "effects": [{"point": "v", "in": [1]}],
+        "within_s": 2,
+    },
+    "gateway.offline": {"kind": "offline"},
+}
+
+
+def lost_water(until: int) -> Telling:
+    telling = Telling(plant_of(LOCKED))
+    for second in range(until + 1):
+        telling.frame([("p", second, 1), ("v", second, 0)], second)
+    return telling
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_new_limit_under_which_the_value_is_as_bad_ends_nothing(offline: bool) -> None:
+    """Line up or down, the changed condition, its vote and its interlock stay raised."""
+    telling = lost_water(5)
+    at = 60 if offline else 5
+    telling.pass_time(at * 1000 + 1)
+    reconfigure(telling, {**LOCKED, "p.LL": {**LOCKED["p.LL"], "limit": 6}}, at=at)
+    telling.pass_time((at + 20) * 1000)
+    standing = [(one[0], one[2]) for one in telling.out() if one[0] != "gateway.offline"]
+    assert standing == [("lost", None), ("p.LL", None), ("lock", None)]
+
+
+def test_a_new_limit_under_which_the_value_is_well_ends_it_after_the_off_delay() -> None:
+    telling = lost_water(5)
+    reconfigure(telling, {**LOCKED, "p.LL": {**LOCKED["p.LL"], "limit": 0}}, at=5)
+    for second in range(6, 13):
+        telling.frame([("p", second, 1), ("v", second, 0)], second)
+    assert ("p.LL", 0, 8, ()) in telling.out()
+
+
+def test_an_offline_that_is_removed_while_raised_returns() -> None:
+    telling = lost_water(5)
+    telling.pass_time(60_000)
+    without = {name: one for name, one in LOCKED.items() if name != "gateway.offline"}
+    reconfigure(telling, without, at=60)
+    assert ("gateway.offline", 35, 60, ("not_applicable",)) in telling.out()

@@ -12,12 +12,14 @@ A template holds `points` and `conditions` under bare names; its file stands bes
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-import yaml
 
+from meltwatch.collect.given import read_given
 from meltwatch.errors import Problem, Refused
 from meltwatch.evaluate.plan import plan_of
 from meltwatch.model.condition import Condition
@@ -32,6 +34,10 @@ from meltwatch.model.plant import (
     instantiate,
 )
 from meltwatch.transport.signature import Key, PublicKey, SharedSecret
+
+LEAST_SECRET = 16
+"""The least length of a shared secret, characters: with an empty one anybody says all is well."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class KeyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,12 +97,14 @@ def node_of(path: Path) -> Node:
 
     Raises NodeRefused, and PlantRefused for a plant that breaks a rule.
     """
-    told: NodeFile = _read(path, NodeFile)
+    told: NodeFile = read_given(path, NodeFile, NodeRefused)
     points: dict[PointCode, Point] = {}
     conditions: dict[ConditionId, Condition] = {}
     for unit, file in told.units.items():
-        template: TemplateFile = _read(path.parent / file.template, TemplateFile)
+        template: TemplateFile = read_given(path.parent / file.template, TemplateFile, NodeRefused)
         made = UnitTemplate(points=template.points, conditions=template.conditions)
+        if problems := list(_of_overrides(f"{path}/units/{unit}", file, template)):
+            raise NodeRefused(problems)
         own_points, own_conditions = instantiate(made, unit, file.gateway, file.overrides)
         points |= own_points
         conditions |= own_conditions
@@ -115,16 +123,31 @@ def node_of(path: Path) -> Node:
     return Node(plant=plant, keys=_keys(path, told))
 
 
+def _of_overrides(place: str, file: UnitFile, template: TemplateFile) -> Iterator[Problem]:
+    for override in file.overrides:
+        condition = template.conditions.get(override.condition)
+        if condition is None:
+            yield Problem(
+                f"{place}/overrides", "unknown_condition", {"condition": override.condition}
+            )
+        elif not isinstance(getattr(condition, override.field, None), float | int):
+            yield Problem(f"{place}/overrides", "no_such_figure", {"field": override.field})
+
+
 def _keys(path: Path, told: NodeFile) -> dict[str, Key]:
     keys: dict[str, Key] = {}
     problems: list[Problem] = []
     for name, gateway in told.gateways.items():
         file = gateway.key
         place = f"{path}/gateways/{name}/key"
+        if not _NAME.fullmatch(name):
+            problems.append(Problem(f"{path}/gateways/{name}", "no_name"))
         if (file.hmac_sm3 is None) == (file.ed25519 is None):
             problems.append(Problem(place, "one_kind_of_key"))
         elif file.id in keys:
             problems.append(Problem(place, "key_id_taken", {"id": file.id}))
+        elif file.hmac_sm3 is not None and len(file.hmac_sm3) < LEAST_SECRET:
+            problems.append(Problem(place, "secret_too_short", {"least": LEAST_SECRET}))
         elif file.hmac_sm3 is not None:
             keys[file.id] = SharedSecret(gateway=name, secret=file.hmac_sm3.encode())
         else:
@@ -135,12 +158,3 @@ def _keys(path: Path, told: NodeFile) -> dict[str, Key]:
     if problems:
         raise NodeRefused(problems)
     return keys
-
-
-def _read(path: Path, shape: Any) -> Any:
-    try:
-        return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), shape)
-    except OSError as error:
-        raise NodeRefused([Problem(str(path), "unreadable", {"why": str(error)})]) from error
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise NodeRefused([Problem(str(path), "malformed", {"why": str(error)})]) from error

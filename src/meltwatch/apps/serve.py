@@ -13,17 +13,20 @@ import uvicorn
 from meltwatch.apps.core import Core
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.apps.gathering import Gathering
-from meltwatch.apps.node import Node
+from meltwatch.apps.node import Node, NodeRefused
 from meltwatch.apps.seal import LEDGER
 from meltwatch.clock import Clock, SystemClock
+from meltwatch.errors import Problem
 from meltwatch.ledger.database import Sync
 from meltwatch.ledger.embedded import EmbeddedHome
 from meltwatch.model.log import ConfigRecord
+from meltwatch.model.reason import Params
 from meltwatch.present.intake import Intake
 
 
 def serve(node: Node, data: Path, *, host: str, port: int, sync: Sync = "full") -> None:
     """Serve until SIGINT or SIGTERM; then what was taken is written and the files are closed."""
+    claim(data, node)
     asyncio.run(_serve(node, data, host=host, port=port, sync=sync))
 
 
@@ -56,6 +59,22 @@ class _Server(uvicorn.Server):
         finally:
             for one, handler in former.items():
                 signal.signal(one, handler)
+
+
+def claim(data: Path, node: Node) -> None:
+    """Make the directory this enterprise's, once and for all.
+
+    Numbers of frames are kept for the whole directory: under another name a frame would be taken
+    for known and acknowledged without being held. Raises NodeRefused for another enterprise.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    owner = data / "enterprise"
+    if not owner.exists():
+        owner.write_text(node.plant.enterprise, encoding="utf-8")
+    held = owner.read_text(encoding="utf-8")
+    if held != node.plant.enterprise:
+        told: Params = {"held": held, "told": node.plant.enterprise}
+        raise NodeRefused([Problem(str(data), "another_enterprise", told)])
 
 
 async def _serve(node: Node, data: Path, *, host: str, port: int, sync: Sync) -> None:

@@ -23,7 +23,7 @@ from meltwatch.alarm.standing import Standing
 from meltwatch.apps.core import Core
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.collect.story import GATEWAY, Deliver, Delivery, Expected, Story, deliveries_of
-from meltwatch.errors import Bug
+from meltwatch.errors import Bug, Problem, StoryRefused
 from meltwatch.journey import Effect
 from meltwatch.ledger.embedded import EmbeddedHome
 from meltwatch.ledger.port import Gap, Home
@@ -65,7 +65,16 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tell(story: Story, deliver: Deliver) -> Told:
-    """Run a story through a whole node and compare what was committed with what it expects."""
+    """Run a story through a whole node and compare what was committed with what it expects.
+
+    Raises StoryRefused for a kill outside of the story.
+    """
+    if problems := [
+        Problem("--deliver", "kill_outside", {"at": at, "until_s": story.told.until_s})
+        for at in deliver.kill
+        if not 0 <= at <= story.told.until_s
+    ]:
+        raise StoryRefused(problems)
     with tempfile.TemporaryDirectory(prefix="meltwatch-story-") as name:
         directory = Path(name)
         told = Telling(story=story, deliver=deliver, deliveries=deliveries_of(story, deliver))

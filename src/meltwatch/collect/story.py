@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
-import yaml
 
+from meltwatch.collect.given import read_given
 from meltwatch.errors import Problem, StoryRefused
+from meltwatch.evaluate.plan import plan_of
 from meltwatch.model.condition import Condition
 from meltwatch.model.ids import EnterpriseId, EpochId, PointCode, SourceId, UnitId, in_unit
 from meltwatch.model.instant import SECOND_MS, to_ms
@@ -29,6 +31,8 @@ from meltwatch.model.sample import Row, batch_of
 
 GATEWAY = SourceId("gateway")
 Span = tuple[float, float]
+LEAST_PERIOD_S = 0.01
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 T = TypeVar("T")
 
 
@@ -114,8 +118,11 @@ def story_of(path: Path) -> Story:
 
     Raises StoryRefused when either cannot be read as what it should be.
     """
-    told = _read(path, StoryFile)
-    template = _read(path.parent / "plants" / f"{told.plant}.yaml", PlantFile)
+    told: StoryFile = read_given(path, StoryFile, StoryRefused)
+    if problems := list(_problems(path, told)):
+        raise StoryRefused(problems)
+    beside = path.parent / "plants" / f"{told.plant}.yaml"
+    template: PlantFile = read_given(beside, PlantFile, StoryRefused)
     start = round(told.start.timestamp() * SECOND_MS)
     unit = UnitId(template.plant)
     points, conditions = instantiate(
@@ -132,7 +139,36 @@ def story_of(path: Path) -> Story:
         sources={GATEWAY: Source(offline_s=template.offline_s, first_at=start)},
         grace_s=template.grace_s,
     )
+    plan_of(plant)
     return Story(told=told, plant=plant, start=start)
+
+
+def _problems(path: Path, told: StoryFile) -> Iterator[Problem]:
+    """Yield what would make a story that cannot be told, or is told otherwise than it says."""
+    if told.start.tzinfo is None:
+        yield Problem(f"{path}/start", "zone_missing")
+    if not (math.isfinite(told.until_s) and told.until_s >= 0):
+        yield Problem(f"{path}/until_s", "negative")
+    if not _NAME.fullmatch(told.plant):
+        yield Problem(f"{path}/plant", "no_name")
+    yield from _spans(f"{path}/lines_down", told.lines_down)
+    for name, path_of in told.signals.items():
+        place = f"{path}/signals/{name}"
+        seconds = [second for second, _ in path_of.path]
+        if not (math.isfinite(path_of.period_s) and path_of.period_s >= LEAST_PERIOD_S):
+            yield Problem(f"{place}/period_s", "too_short", {"least_s": LEAST_PERIOD_S})
+        if not seconds or seconds != sorted(seconds):
+            yield Problem(f"{place}/path", "not_ascending")
+        if not all(math.isfinite(one) for entry in path_of.path for one in entry):
+            yield Problem(f"{place}/path", "not_finite")
+        yield from _spans(f"{place}/gaps", path_of.gaps)
+        yield from _spans(f"{place}/bad", path_of.bad)
+
+
+def _spans(place: str, spans: tuple[Span, ...]) -> Iterator[Problem]:
+    for start, end in spans:
+        if not start < end:
+            yield Problem(place, "span_reversed", {"from": start, "to": end})
 
 
 def deliveries_of(story: Story, deliver: Deliver) -> list[Delivery]:
@@ -224,17 +260,18 @@ def _parts(
 
 def _back_at(story: Story, second: int) -> int | None:
     """Return the second at which a frame made now is delivered; None: at once."""
-    for start, end in story.told.lines_down:
+    for start, end in _outages(story.told.lines_down):
         if start <= second < end:
             return math.ceil(end)
     return None
 
 
-def _read(path: Path, shape: type[T]) -> T:
-    try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return msgspec.convert(raw, shape)
-    except OSError as error:
-        raise StoryRefused([Problem(str(path), "unreadable", {"why": str(error)})]) from error
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise StoryRefused([Problem(str(path), "malformed", {"why": str(error)})]) from error
+def _outages(spans: tuple[Span, ...]) -> list[Span]:
+    """Return the spans with those that touch or overlap made one: the line was down throughout."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

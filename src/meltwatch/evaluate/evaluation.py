@@ -9,70 +9,23 @@ compares it with what it has published.
 
 from __future__ import annotations
 
-import msgspec
-
 from meltwatch.evaluate.coverage import Coverage
+from meltwatch.evaluate.kept import (
+    ANCHOR_EVERY_MS,
+    HOLE_GIVEN_UP_MS,
+    LONG_AGO,
+    EvaluationState,
+    Kept,
+    OfflineTurn,
+    Outcome,
+)
 from meltwatch.evaluate.node import NOT_APPLICABLE, Transition
 from meltwatch.evaluate.plan import Plan
-from meltwatch.evaluate.twin import Twin, TwinState
+from meltwatch.evaluate.twin import Twin
 from meltwatch.model.condition import Silent
-from meltwatch.model.ids import ConditionId, EpochId, PointCode, SourceId
+from meltwatch.model.ids import ConditionId, PointCode, SourceId
 from meltwatch.model.log import Interval, SamplesRecord
 from meltwatch.model.quality import Quality
-from meltwatch.model.sample import SampleBatch
-
-ANCHOR_EVERY_MS = 60_000
-"""How far the live engine runs before a new anchor is taken: corrections reach back further than
-this and less than twice this; older ones are reported, not evaluated."""
-
-
-HOLE_GIVEN_UP_MS = 7 * 24 * 3_600_000
-"""How long an open hole is waited for: what a gateway's outbox holds. After that it counts as
-never closed, so that what is kept stays bounded; frames that still come for it are reported."""
-
-LONG_AGO = -(2**62)
-"""Before every instant."""
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """Samples of one frame, kept while they may have to be evaluated again."""
-
-    source: SourceId
-    epoch: EpochId
-    seq: int
-    samples: SampleBatch
-
-
-class OfflineTurn(msgspec.Struct, frozen=True):
-    """A source went offline or came back, by the receiver's clock."""
-
-    source: SourceId
-    at: int
-    offline: bool
-
-
-class EvaluationState(msgspec.Struct):
-    """All that evaluation keeps: plain data, encoded as it is into a checkpoint."""
-
-    live: TwinState
-    anchors: list[TwinState]
-    coverage: dict[SourceId, Coverage]
-    kept: list[Kept] = []
-    turns: list[OfflineTurn] = []
-    clock: int | None = None
-
-
-class Outcome(msgspec.Struct):
-    """What a record decided.
-
-    `transitions`, in order. If `anchored` is set, they are everything since that state and
-    replace whatever was published since; else they only add. `too_old`: corrections from before
-    the anchor: (point, instant), stored but not evaluated.
-    """
-
-    transitions: list[Transition] = []
-    anchored: TwinState | None = None
-    too_old: list[tuple[PointCode, int]] = []
 
 
 class Evaluation:
@@ -97,7 +50,6 @@ class Evaluation:
 
     def take(self, record: SamplesRecord) -> Outcome:
         """Return what a frame of the real lane decides."""
-        self._move_anchor()  # what was decided before is published by now
         coverage = self.state.coverage[record.source]
         too_old, corrected = self._corrections(record, coverage)
         back = coverage.offline_since is not None and coverage.advances(record)
@@ -145,10 +97,14 @@ class Evaluation:
     def adopt(self, plan: Plan, told_at: int) -> Outcome:
         """Go on under another plan from this place in the log on.
 
-        Raised conditions that the new plan has no more, or defines otherwise, return.
+        A raised condition goes on under its new definition until known values end it; one that
+        the new plan does not have any more returns.
         """
         was_open = any(self._gaps(source) for source in self.state.coverage)
-        gone = [name for name in self.live.adopt(plan) if name not in self.plan.offline]
+        returned = [
+            Transition(told_at if at is None else at, name, False, (NOT_APPLICABLE,))
+            for name, at in self.live.adopt(plan).items()
+        ]
         anchors = [Twin(self.plan, anchor) for anchor in self.state.anchors]
         for anchor in anchors:
             anchor.adopt(plan)
@@ -161,7 +117,6 @@ class Evaluation:
         self.state.anchors = [anchor.state for anchor in anchors]
         if not was_open and not self.anything_offline():
             self.state.anchors = [self.live.clone().state]
-        returned = [Transition(told_at, name, False, (NOT_APPLICABLE,)) for name in gone]
         return Outcome([*returned, *self.live.advance(self._frontiers())])
 
     def look_ahead(self, horizon: int) -> list[Transition]:
@@ -314,8 +269,11 @@ class Evaluation:
     def _gaps(self, source: SourceId) -> list[Interval]:
         return self.state.coverage[source].gaps(self._start(source))
 
-    def _move_anchor(self) -> None:
-        """Take a new anchor once the live engine has run far enough with nothing open."""
+    def settle(self) -> None:
+        """Take a new anchor once the live engine has run far enough with nothing open.
+
+        To be called when what was decided is published.
+        """
         state = self.state
         newest, frontiers = state.anchors[-1], self.live.state.frontiers
         if not frontiers:

@@ -61,6 +61,13 @@ class Node(msgspec.Struct):
     reference: float | None = None
     told: Member = Member()
 
+    def carry_on(self, former: Node) -> None:
+        """Take up the raise of a condition whose definition has changed: raised until ended."""
+        self.told, self.frontier = former.told, former.frontier
+        if former.raised is not None:
+            self.raised, self.raw, self.since = former.raised, True, former.since
+            self.reference = former.reference
+
     def clone(self) -> Node:
         """Return a copy that shares nothing that changes."""
         twin = copy.copy(self)

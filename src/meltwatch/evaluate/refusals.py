@@ -14,8 +14,10 @@ from meltwatch.model.condition import (
     Interlock,
     Low,
     Offline,
+    PointIn,
     Rate,
     Silent,
+    State,
     Stuck,
     Vote,
     main_points,
@@ -28,8 +30,14 @@ from meltwatch.model.plant import Plant
 def problems_of(plant: Plant) -> list[Problem]:
     """Return every reason to refuse the plant; empty when it is sound."""
     found = [problem for code in plant.points for problem in _of_point(plant, code)]
+    for gateway, source in plant.sources.items():
+        if not (math.isfinite(source.offline_s) and source.offline_s > 0):
+            found.append(Problem(f"sources/{gateway}/offline_s", "not_positive"))
+    if not (math.isfinite(plant.grace_s) and plant.grace_s >= 0):
+        found.append(Problem("grace_s", "negative"))
     for name, condition in plant.conditions.items():
         found += _of_references(plant, name, condition)
+        found += _of_sets(plant, name, condition)
         found += _of_figures(name, condition)
     found += _of_cycles(plant)
     if not found:
@@ -43,6 +51,8 @@ def _of_point(plant: Plant, code: PointCode) -> Iterator[Problem]:
     point = plant.points[code]
     if point.source not in plant.sources:
         yield Problem(f"points/{code}/source", "unknown_source", {"source": point.source})
+    if point.range is not None and not -math.inf < point.range[0] < point.range[1] < math.inf:
+        yield Problem(f"points/{code}/range", "range_reversed")
     if point.stale_s is not None and not point.stale_s > 0:
         yield Problem(f"points/{code}/stale_s", "not_positive", {"value": point.stale_s})
 
@@ -70,6 +80,28 @@ def _of_references(plant: Plant, name: ConditionId, condition: Condition) -> Ite
                 yield Problem(f"{place}/when", "offline_has_no_gate")
         case Vote(of=of, m=m) if not 1 <= m <= len(of):
             yield Problem(f"{place}/m", "vote_out_of_reach", {"m": m, "members": len(of)})
+
+
+def _of_sets(plant: Plant, name: ConditionId, condition: Condition) -> Iterator[Problem]:
+    place = f"conditions/{name}"
+    for wanted in _wanted(condition):
+        states = plant.points[wanted.point].states if wanted.point in plant.points else None
+        if not wanted.values:
+            yield Problem(place, "empty_set", {"point": wanted.point})
+        for value in wanted.values:
+            if states is not None and value not in states:
+                yield Problem(place, "no_such_state", {"point": wanted.point, "value": value})
+
+
+def _wanted(condition: Condition) -> Iterator[PointIn]:
+    """Yield every set of values that the condition waits for: gate, effects, its own."""
+    if condition.when is not None:
+        yield condition.when
+    match condition:
+        case Interlock(effects=effects):
+            yield from effects
+        case State(point=point, values=values):
+            yield PointIn(point, values)
 
 
 def _of_figures(name: ConditionId, condition: Base) -> Iterator[Problem]:

@@ -62,32 +62,30 @@ class Twin:
             ),
         )
 
-    def adopt(self, plan: Plan) -> list[ConditionId]:
-        """Go on under another plan; return the raised conditions that it no longer has as such.
+    def adopt(self, plan: Plan) -> dict[ConditionId, int | None]:
+        """Go on under another plan; return the raised conditions that it does not have any more.
 
-        A condition whose definition, and those of all that it reads, are unchanged keeps its
-        state; any other begins anew.
+        With each the instant up to which it was decided. A condition that is defined as before
+        keeps its state. One that is defined otherwise begins anew with the held values; while
+        raised it stays so until known values end it: a new limit clears nothing by itself.
         """
-        fresh = Twin(plan).state
-        kept: set[ConditionId] = set()
+        old, fresh = self.state, Twin(plan).state
         for name in plan.order:
-            if self._same(plan, name) and all(
-                member in kept for member in members(plan.plant.conditions[name])
-            ):
-                kept.add(name)
-        gone = [
-            name
-            for name, node in self.state.nodes.items()
-            if node.raised is not None and name not in kept
-        ]
-        for name in kept:
-            fresh.nodes[name] = self.state.nodes[name]
+            if self.plan.plant.conditions.get(name) == plan.plant.conditions[name]:
+                fresh.nodes[name] = old.nodes[name]
+            elif name in old.nodes:
+                fresh.nodes[name].carry_on(old.nodes[name])
         for code, signal in fresh.signals.items():
-            if code in self.state.signals:
-                old = self.state.signals[code]
-                old.stale_ms = signal.stale_ms
-                fresh.signals[code] = old
-        fresh.frontiers, fresh.clock = self.state.frontiers, self.state.clock
+            if code in old.signals:
+                old.signals[code].stale_ms = signal.stale_ms
+                fresh.signals[code] = old.signals[code]
+        fresh.frontiers, fresh.clock = old.frontiers, old.clock
+        gone = {
+            name: node.frontier
+            for name, node in old.nodes.items()
+            if node.raised is not None and name not in fresh.nodes
+        }
+        kept = {name for name, node in fresh.nodes.items() if old.nodes.get(name) is node}
         self.plan, self.state = plan, fresh
         self._hand_held_values(set(plan.order) - kept)
         return gone
@@ -202,9 +200,6 @@ class Twin:
             for watcher, slot in self.plan.watchers[name]:
                 self.state.nodes[watcher].inbox.append((at, slot, 0, 0.0, member))
 
-    def _same(self, plan: Plan, name: ConditionId) -> bool:
-        return self.plan.plant.conditions.get(name) == plan.plant.conditions[name]
-
     def _hand_held_values(self, names: set[ConditionId]) -> None:
         """Let conditions that begin anew know what their points and members hold."""
         state = self.state
@@ -217,10 +212,13 @@ class Twin:
         for code, signal in state.signals.items():
             readers = [one for one in self.plan.readers[code] if one[0] in names]
             frontier = state.frontiers.get(self.plan.plant.points[code].source)
-            if frontier is None or signal.value is None:
+            if frontier is None:
                 continue
             for name, slot in readers:
                 inbox = state.nodes[name].inbox
-                inbox.append((frontier, slot, Turn.VALUE, signal.value, None))
+                if signal.value is not None:
+                    inbox.append((frontier, slot, Turn.VALUE, signal.value, None))
                 if signal.unknown:
                     inbox.append((frontier, slot, Turn.UNKNOWN, 0.0, None))
+                if signal.blind:
+                    inbox.append((frontier, slot, Turn.BLIND, 0.0, None))

@@ -19,6 +19,34 @@ PLANT: dict[str, Words] = {
     "not_positive": ("应大于 0", "It must be above 0"),
     "negative": ("应为不小于 0 的数", "It must be 0 or more"),
     "not_finite": ("应为有限的数,现为 {value}", "It must be a finite number, it is {value}"),
+    "range_reversed": (
+        "量程下限应小于上限,且均为有限的数",
+        "The range's lower end must be below its upper one, both finite",
+    ),
+    "empty_set": (
+        "{point} 的取值集合为空,条件永不成立:请写明取值",
+        "The set of values of {point} is empty and could never hold: name the values",
+    ),
+    "no_such_state": (
+        "测点 {point} 没有状态 {value}:请按其 states 改写",
+        "The point {point} has no state {value}: use one of its `states`",
+    ),
+    "no_name": (
+        "名称只能用 A-Z a-z 0-9 . _ -,字母或数字开头",
+        "A name is made of A-Z a-z 0-9 . _ -, a letter or digit first",
+    ),
+    "secret_too_short": (
+        "共享密钥不足 {least} 个字符:请用 openssl rand -hex 32 生成",
+        "The secret has fewer than {least} characters: make one by openssl rand -hex 32",
+    ),
+    "no_such_figure": (
+        "条件没有数值字段 {field}",
+        "The condition has no figure {field}",
+    ),
+    "another_enterprise": (
+        "此数据目录属于企业 {held},节点文件写的是 {told}:请换目录或改回企业",
+        "This directory holds the data of {held}, the node's file names {told}: use another one",
+    ),
     "vote_out_of_reach": (
         "m 为 {m},成员 {members} 个:m 应在 1 与成员数之间",
         "m is {m} of {members} members: it must lie between 1 and their number",
@@ -64,6 +92,20 @@ PLANT: dict[str, Words] = {
 FILE: dict[str, Words] = {
     "unreadable": ("文件无法读取:{why}", "The file cannot be read: {why}"),
     "malformed": ("内容不符合格式:{why}", "The content does not fit: {why}"),
+    "zone_missing": (
+        "起始时刻没有时区:形如 2026-03-01T08:00:00+08:00",
+        "The start has no zone: write it like 2026-03-01T08:00:00+08:00",
+    ),
+    "too_short": ("周期不足 {least_s} 秒", "It is shorter than {least_s} s"),
+    "not_ascending": ("路径应按时间先后写明", "The path must have entries, in ascending seconds"),
+    "span_reversed": (
+        "区间 {from}-{to} 应起点在前",
+        "The span {from}-{to} must begin before it ends",
+    ),
+    "kill_outside": (
+        "终止时刻 {at} 不在故事的 0 至 {until_s} 秒之内",
+        "The kill at {at} lies outside the story's 0 to {until_s} s",
+    ),
     "unknown_delivery": (
         "不识别的投递方式:可用 batches=N、shuffle、duplicate、kill=T",
         "Unknown way of delivery: there are batches=N, shuffle, duplicate, kill=T",

@@ -2,7 +2,8 @@
 
 It answers what a frame is, who sent it, which of its rows can be used, and what its source does
 next. It stands between `collect`, which makes samples, and the ledger, which keeps frames. It may
-not evaluate. What stands here now is pure: bytes in, bytes out, `now` an argument.
+not evaluate. All is pure (bytes in, bytes out, `now` an argument) but for the ends: the outbox on
+disk (`outbox.py` and its parts) and the HTTP link (`link.py`, `line.py`).
 
 `frame.py` is the format (`docs/formats/frame.md`), `signature.py` who sent it, `intake.py` the
 check of a whole frame, `admit.py` of its rows (`judge.py` row by row), `answer.py` what is said
