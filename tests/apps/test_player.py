@@ -31,7 +31,7 @@ from meltwatch.transport.errors import (
 from meltwatch.transport.frame import decode
 from meltwatch.transport.signature import SharedSecret
 
-GATEWAY, SECRET = SourceId("player"), "only for trials"
+GATEWAY, SECRET = SourceId("player"), "only for trials and tests"
 Fault = Callable[[httpx.Request], httpx.Response | None]
 
 

@@ -36,7 +36,7 @@ COLUMNS = {
     "voltage": "Voltage",
     "flow": "Volume Flow RateRMS",
 }
-GATEWAY, SECRET = SourceId("player"), "only for trials"
+GATEWAY, SECRET = SourceId("player"), "only for trials and tests"
 NODE = f"""\
 enterprise: rig
 module: aluminium-dc

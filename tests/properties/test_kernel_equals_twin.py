@@ -181,7 +181,7 @@ def condition_of(pick: Pick, points: Mapping[PointCode, Point]) -> Condition:
     kind = pick.one_of(["high", "low", "state", *["silent"] * can_be_silent])
     told: dict[str, Any] = {"kind": kind, "level": 3, "point": point}
     if pick.chance(50):
-        gates = [[1], [0, 1], [2, 0.5, 1], []]
+        gates = [[1], [0, 1], [2, 0.5, 1], [7]]  # 7 never comes
         told["when"] = {"point": pick.one_of(list(points)), "in": pick.one_of(gates)}
     if kind != "silent":
         told["on_delay_s"] = pick.one_of([0, 1, 2, 0.5, 3, 0.001])

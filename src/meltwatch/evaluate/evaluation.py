@@ -276,11 +276,11 @@ class Evaluation:
         """
         state = self.state
         newest, frontiers = state.anchors[-1], self.live.state.frontiers
-        if not frontiers:
-            return
-        far = [end - newest.frontiers.get(source, LONG_AGO) for source, end in frontiers.items()]
-        open_holes = self.anything_offline() or any(self._gaps(source) for source in frontiers)
-        if min(far) < ANCHOR_EVERY_MS or (open_holes and max(far) < HOLE_GIVEN_UP_MS):
+        far = [frontiers[source] - end for source, end in newest.frontiers.items()]
+        if self.anything_offline() or any(self._gaps(source) for source in frontiers):
+            if max(far, default=0) < HOLE_GIVEN_UP_MS:
+                return
+        elif not frontiers or min(far, default=ANCHOR_EVERY_MS) < ANCHOR_EVERY_MS:
             return
         state.anchors = [newest, self.live.clone().state][-2:]
         state.kept = [
