@@ -23,7 +23,7 @@ from meltwatch.apps.gathering import MOST_WAITING, Gathering
 from meltwatch.journey import Effect, Notice
 from meltwatch.ledger.embedded import EmbeddedHome
 from meltwatch.model.encoding import decode, record_of
-from meltwatch.model.ids import EpochId, SourceId
+from meltwatch.model.ids import EpochId, PointCode, SourceId
 from meltwatch.model.log import ConfigRecord, SamplesRecord
 from meltwatch.present.intake import Intake
 from meltwatch.transport import lane
@@ -295,6 +295,19 @@ def test_the_same_frame_again_is_answered_alike_and_does_nothing(node: Node) -> 
     assert [one.seq for one in node.frames()] == [1, 2]
     assert node.core.partition.effects(0, 1_000) == effects
     assert_taken(node, 3)
+
+
+def test_a_repeat_is_answered_from_what_was_stored_whatever_the_plant_is_now(node: Node) -> None:
+    """A point that has come since does not take its rows out of quarantine by itself."""
+    body = frame(1, GOOD, ["new", AT, 1.0])
+    first = node.post(body).json()
+    assert first["quarantined"] == [[1, "row.unknown_point"]]
+    points = {**PLANT.points, PointCode("new"): PLANT.points[PointCode("t")]}
+    wider = msgspec.structs.replace(PLANT, points=points)
+    config = ConfigRecord(received_at=NOW, plant=wider, risk_model=default_risk_model())
+    node.core.take_own(config)
+    assert node.post(body).json() == first
+    assert node.post(frame(2, GOOD, ["new", AT, 1.0])).json()["quarantined"] == []
 
 
 def test_a_conflict_is_kept_aside_said_aloud_and_disturbs_nothing(node: Node) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from meltwatch.errors import Bug
 from meltwatch.journey import Effect, Journey, JourneyState
+from meltwatch.ledger.errors import Truncated
 from meltwatch.ledger.port import (
     Appended,
     Conflict,
@@ -93,6 +94,15 @@ class Core:
         outcomes = self._log([record], [entry_of(record, OWN, seq, digest)])
         if not isinstance(outcomes[0], Appended):
             raise Bug(f"own record {seq} was not appended: {outcomes[0]}")
+
+    def stored(self, pos: int) -> SamplesRecord | None:
+        """Return the frame stored at a position; None if retention has removed it."""
+        try:
+            found = self.stream.read(self.enterprise, pos - 1, 1)
+        except Truncated:
+            return None
+        record = record_of(found[0].data) if found and found[0].pos == pos else None
+        return record if isinstance(record, SamplesRecord) else None
 
     def next_tick(self) -> TickRecord | None:
         """Return the tick that comes next if nothing else does; None when nothing is waited for."""

@@ -77,6 +77,10 @@ class Gathering:
         """Note that a gateway speaks in an epoch; return its newest one."""
         return self.core.say_hello(gateway, epoch)
 
+    def stored(self, pos: int) -> SamplesRecord | None:
+        """Return the frame stored at a position; None if it is there no more."""
+        return self.core.stored(pos)
+
     def last_seq(self, source: str) -> int:
         """Return the last number stored of a source."""
         return self.core.stream.last_seq(source)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from meltwatch.errors import Problem
 from meltwatch.ledger.errors import Unavailable
-from meltwatch.ledger.port import Conflict, Gap, Outcome
+from meltwatch.ledger.port import Conflict, Gap, Known, Outcome
 from meltwatch.model.ids import EpochId, SourceId
 from meltwatch.model.log import Evidence, SamplesRecord
 from meltwatch.model.plant import Plant
@@ -47,7 +47,7 @@ from meltwatch.transport.intake import (
     check_asking,
     check_header,
 )
-from meltwatch.transport.judge import Admitted
+from meltwatch.transport.judge import Admitted, Quarantined
 from meltwatch.transport.points import PointBook, book_of
 from meltwatch.transport.signature import Key
 
@@ -84,6 +84,10 @@ class Receiver(Protocol):
 
     def say_hello(self, gateway: SourceId, epoch: EpochId) -> EpochId:
         """Note that a gateway speaks in an epoch; return its newest one."""
+        ...
+
+    def stored(self, pos: int) -> SamplesRecord | None:
+        """Return the frame stored at a position; None if it is there no more."""
         ...
 
     def last_seq(self, source: str) -> int:
@@ -150,6 +154,8 @@ class Intake:
             raise SequenceGap(outcome.expected)
         if isinstance(outcome, Conflict):
             raise DigestConflict(frame.seq)
+        if isinstance(outcome, Known) and outcome.pos is not None:
+            admitted = _admitted_then(self.receiver.stored(outcome.pos)) or admitted
         last = self.receiver.last_seq(f"{frame.gateway}/{frame.epoch}")
         return Reply(200, encode(answer(admitted, last, self.now())))
 
@@ -244,6 +250,14 @@ def record_of(checked: Checked, admitted: Admitted, now: int) -> SamplesRecord:
             quarantined=tuple((one.row, one.key) for one in admitted.quarantined),
         ),
     )
+
+
+def _admitted_then(record: SamplesRecord | None) -> Admitted | None:
+    """Return how a stored frame was admitted: a repeat gets the answer of its first sending."""
+    if record is None or record.evidence is None:
+        return None
+    quarantined = tuple(Quarantined(row, key) for row, key in record.evidence.quarantined)
+    return Admitted(record.samples, quarantined)
 
 
 def _header(scope: Scope) -> Header:
