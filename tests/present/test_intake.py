@@ -298,10 +298,8 @@ def test_the_same_frame_again_is_answered_alike_and_does_nothing(node: Node) -> 
 
 
 def test_a_repeat_is_answered_from_what_was_stored_whatever_the_plant_is_now(node: Node) -> None:
-    """A point that has come since does not take its rows out of quarantine by itself."""
     body = frame(1, GOOD, ["new", AT, 1.0])
-    first = node.post(body).json()
-    assert first["quarantined"] == [[1, "row.unknown_point"]]
+    assert (first := node.post(body).json())["quarantined"] == [[1, "row.unknown_point"]]
     points = {**PLANT.points, PointCode("new"): PLANT.points[PointCode("t")]}
     wider = msgspec.structs.replace(PLANT, points=points)
     config = ConfigRecord(received_at=NOW, plant=wider, risk_model=default_risk_model())
