@@ -16,6 +16,7 @@ from meltwatch.alarm.occurrence import AlarmEvent
 from meltwatch.errors import Bug, CommandRefused, Problem
 from meltwatch.evaluate.evaluation import Evaluation
 from meltwatch.evaluate.kept import LONG_AGO, EvaluationState, Outcome
+from meltwatch.evaluate.node import NOT_APPLICABLE, Transition
 from meltwatch.evaluate.plan import Plan, plan_of
 from meltwatch.handling.case import CaseEvent
 from meltwatch.handling.desk import Desk
@@ -167,12 +168,24 @@ class Journey:
             outcome = Outcome()
         else:
             outcome = self._evaluation.adopt(plan, now)
+            outcome.transitions += self._told_under_grace_and_gone(plan, now)
         self._plan, state.evaluation = plan, self._evaluation.state
         return self._publish(outcome, now)
+
+    def _told_under_grace_and_gone(self, plan: Plan, now: int) -> list[Transition]:
+        """Return the ends of what grace alone has told of conditions that the plan has not."""
+        return [
+            Transition(now, one.condition, False, (NOT_APPLICABLE,))
+            for one in self.state.board.occurrences.values()
+            if one.graced and one.active and one.condition not in plan.plant.conditions
+        ]
 
     def _evaluate(self, record: SamplesRecord, now: int) -> list[Effect]:
         if self._evaluation is None:
             raise Bug("samples before the first config record")
+        if record.source not in self._evaluation.state.coverage:
+            gone = Happening(at=record.received_at, subject=record.source, key="source_gone")
+            return [Notice(told_at=now, happening=gone)]
         outcome = self._evaluation.take(record)
         effects = self._publish(outcome, now)
         if outcome.too_old:

@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -54,9 +54,12 @@ def batch(second: int, *, gap: bool = False, rows: int = 3) -> Batch:
 
 
 class Scripted:
-    """A source that tells its batches and ends; `None` lets the gateway make a frame first."""
+    """A source that tells its batches and ends.
 
-    def __init__(self, *script: Batch | None) -> None:
+    `None` lets the gateway make a frame first; a question is waited for until it is true.
+    """
+
+    def __init__(self, *script: Batch | Callable[[], bool] | None) -> None:
         self.script = script
 
     def __call__(self, _: Clock) -> Scripted:
@@ -66,6 +69,9 @@ class Scripted:
         for told in self.script:
             if told is None:
                 await asyncio.sleep(0.1)
+            elif callable(told):
+                while not told():  # noqa: ASYNC110  # the product tells nobody when all is sent
+                    await asyncio.sleep(0.01)
             else:
                 yield told
 
@@ -97,6 +103,12 @@ def held_in(path: Path) -> list[Frame]:
         ]
 
 
+def has_sent_all(gateway: Gateway) -> bool:
+    """Return whether nothing waits for a frame, for the outbox, or for an acknowledgement."""
+    waits = not gateway._pending.is_empty or gateway._storing.locked()
+    return not waits and all(one.first > one.last for one in gateway.outbox.epochs())
+
+
 def run(gateway: Gateway, source: Scripted) -> None:
     async def within() -> None:
         async with asyncio.timeout(WITHIN_S):
@@ -107,35 +119,27 @@ def run(gateway: Gateway, source: Scripted) -> None:
 
 def test_a_source_reaches_the_ledger_and_a_gap_is_a_new_epoch(tmp_path: Path) -> None:
     node, data = write_node(tmp_path), tmp_path / "data"
-    told = [batch(0, gap=True), batch(1), None, batch(2), batch(7, gap=True), batch(8)]
+    batches = [batch(0, gap=True), batch(1), batch(2), batch(7, gap=True), batch(8)]
     with CoreProcess(node, data) as core:
-        run(gateway_of(tmp_path, core.port), Scripted(*told))
+        gateway = gateway_of(tmp_path, core.port)
+        script = (*batches[:2], None, *batches[2:], lambda: has_sent_all(gateway))
+        run(gateway, Scripted(*script))
         assert core.stop() == 0
     with closing(EmbeddedHome(data / LEDGER)) as home:
         log = [stored_record(one.data) for one in home.stream.read("durable", 0, 100)]
     assert node_of(node).plant.enterprise == "durable"
-    frames = {
-        (one.epoch, one.seq): (
-            one.complete_from,
-            one.complete_to,
-            [row[:3] for row in one.samples.rows()],
-        )
-        for one in log
-        if isinstance(one, SamplesRecord)
-    }
-    for held in held_in(tmp_path / "outbox.sqlite"):  # put, and not yet acknowledged at the end
-        rows = [(row[0], row[1], row[2]) for row in held.rows]
-        frames[held.epoch, held.seq] = (held.complete_from, held.complete_to, rows)
+    frames = [one for one in log if isinstance(one, SamplesRecord)]
+    assert held_in(tmp_path / "outbox.sqlite") == [], "all of it was acknowledged"
     spans: dict[EpochId, list[int]] = {}
-    for (epoch, _), (start, end, _) in sorted(frames.items()):
-        span = spans.setdefault(epoch, [start, start])
-        assert start == span[1], "a frame continues the one before it"
-        span[1] = end
+    for one in frames:
+        span = spans.setdefault(one.epoch, [one.complete_from, one.complete_from])
+        assert one.complete_from == span[1], "a frame continues the one before it"
+        span[1] = one.complete_to
     first, second = sorted(spans)
     assert spans[first] == [START, START + 3000]
     assert spans[second] == [START + 7000, START + 9000]
-    rows = [row for _, _, told_rows in frames.values() for row in told_rows]
-    wanted = [row[:3] for one in told if one is not None for row in one.rows]
+    rows = [row for one in frames for row in one.samples.rows()]
+    wanted = [row for one in batches for row in one.rows]
     assert sorted(rows) == sorted(wanted)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from meltwatch.apps.defaults import default_risk_model
-from meltwatch.model.log import ConfigRecord
+from meltwatch.journey import Notice
+from meltwatch.model.ids import SourceId
+from meltwatch.model.log import ConfigRecord, TickRecord
 from tests.telling import Telling, plant_of
 
 HIGH: dict[str, Any] = {"kind": "high", "point": "t", "limit": 60, "on_delay_s": 4}
@@ -117,3 +119,38 @@ def test_an_offline_that_is_removed_while_raised_returns() -> None:
     without = {name: one for name, one in LOCKED.items() if name != "gateway.offline"}
     reconfigure(telling, without, at=60)
     assert ("gateway.offline", 35, 60, ("not_applicable",)) in telling.out()
+
+
+def test_a_condition_that_grace_has_told_and_the_new_plant_does_not_have_returns() -> None:
+    """Its samples lag, so nothing is proven; the config record must not stop the journey."""
+    telling = Telling(plant_of({"t.H": HIGH, "spare": {**HIGH, "limit": 90}}))
+    run(telling, 0, 2, 61)
+    telling.pass_time(12_000)
+    assert telling.out() == [("t.H", 4, None, ("unconfirmed",))]
+    reconfigure(telling, {"spare": {**HIGH, "limit": 90}}, at=12)
+    run(telling, 13, 20, 61)
+    assert telling.out() == [("t.H", 4, 12, ("not_applicable", "unconfirmed"))]
+
+
+def test_a_point_that_another_gateway_brings_from_now_on_keeps_its_alarm() -> None:
+    """The old gateway is gone from the plant; nothing of it may stop the journey."""
+    telling = Telling(plant_of({"t.H": HIGH}, source_of={"t": "old"}))
+    for second in range(7):
+        telling.frame([("t", second, 61)], second, source="old")
+    telling.take(
+        ConfigRecord(
+            received_at=6000,
+            plant=plant_of({"t.H": HIGH}, source_of={"t": "new"}),
+            risk_model=default_risk_model(),
+        )
+    )
+    telling.frame([("t", 7, 50)], 7, source="old")  # logged behind the config record: said aloud
+    notices = [one for one in telling.effects if isinstance(one, Notice)]
+    assert [one.happening.key for one in notices] == ["source_gone"]
+    telling.take(TickRecord(at=59_000, offline=(SourceId("old"),)))
+    telling.pass_time(60_000)
+    assert telling.out() == [("t.H", 4, None, ())]
+    for second in range(60, 70):
+        telling.frame([("t", second, 50)], second, since=second - 1, source="new")
+    assert [one[:2] for one in telling.out()] == [("t.H", 4)]
+    assert telling.out()[0][2] is not None, "known values of the new gateway end it"

@@ -81,8 +81,8 @@ class Evaluation:
         self._pass_clock(at)
         turns: list[Transition] = []
         for source in offline:
-            coverage = self.state.coverage[source]
-            if coverage.offline_since is not None:
+            coverage = self.state.coverage.get(source)
+            if coverage is None or coverage.offline_since is not None:
                 continue
             turns += self._turn(source, at, offline=True)
             run_end = coverage.run_end
@@ -113,6 +113,8 @@ class Evaluation:
             source: coverage.get(source) or Coverage(advanced_at=told_at)
             for source in plan.plant.sources
         }
+        self.state.kept = [one for one in self.state.kept if one.source in plan.plant.sources]
+        self.state.turns = [one for one in self.state.turns if one.source in plan.plant.sources]
         self.plan, self.state.live = plan, self.live.state
         self.state.anchors = [anchor.state for anchor in anchors]
         if not was_open and not self.anything_offline():
@@ -163,8 +165,12 @@ class Evaluation:
         return coverage.advanced_at + self.plan.plant.sources[source].offline_ms
 
     def is_proven(self, condition: ConditionId, at: int) -> bool:
-        """Return whether an instant of a condition is decided on complete samples."""
-        reached = (self.state.coverage[source].proven for source in self.plan.sources[condition])
+        """Return whether an instant of a condition is decided on complete samples.
+
+        Nothing more will come for a condition that the plan does not have: it counts as decided.
+        """
+        sources = self.plan.sources.get(condition, frozenset())
+        reached = (self.state.coverage[source].proven for source in sources)
         return all(proven is not None and at <= proven for proven in reached)
 
     def is_late(self, condition: ConditionId, at: int) -> bool:

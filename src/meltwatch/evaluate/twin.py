@@ -79,7 +79,9 @@ class Twin:
             if code in old.signals:
                 old.signals[code].stale_ms = signal.stale_ms
                 fresh.signals[code] = old.signals[code]
-        fresh.frontiers, fresh.clock = old.frontiers, old.clock
+        sources = plan.plant.sources
+        fresh.frontiers = {name: end for name, end in old.frontiers.items() if name in sources}
+        fresh.clock = old.clock
         gone = {
             name: node.frontier
             for name, node in old.nodes.items()
