@@ -168,16 +168,22 @@ class Journey:
             outcome = Outcome()
         else:
             outcome = self._evaluation.adopt(plan, now)
-            outcome.transitions += self._told_under_grace_and_gone(plan, now)
+            outcome.transitions += self._told_under_grace_and_gone(plan, outcome, now)
         self._plan, state.evaluation = plan, self._evaluation.state
         return self._publish(outcome, now)
 
-    def _told_under_grace_and_gone(self, plan: Plan, now: int) -> list[Transition]:
-        """Return the ends of what grace alone has told of conditions that the plan has not."""
+    def _told_under_grace_and_gone(
+        self, plan: Plan, outcome: Outcome, now: int
+    ) -> list[Transition]:
+        """Return the ends of what grace alone has told of conditions that the plan has not.
+
+        One that evaluation too has raised, without proof, ends there already.
+        """
+        kept = {*plan.plant.conditions, *(one.condition for one in outcome.transitions)}
         return [
             Transition(now, one.condition, False, (NOT_APPLICABLE,))
             for one in self.state.board.occurrences.values()
-            if one.graced and one.active and one.condition not in plan.plant.conditions
+            if one.graced and one.active and one.condition not in kept
         ]
 
     def _evaluate(self, record: SamplesRecord, now: int) -> list[Effect]:

@@ -154,3 +154,51 @@ def test_a_point_that_another_gateway_brings_from_now_on_keeps_its_alarm() -> No
         telling.frame([("t", second, 50)], second, since=second - 1, source="new")
     assert [one[:2] for one in telling.out()] == [("t.H", 4)]
     assert telling.out()[0][2] is not None, "known values of the new gateway end it"
+
+
+def test_an_offline_that_is_new_while_its_gateway_is_gone_is_raised_and_returns() -> None:
+    """Not the silent mistake: a plant that learns to watch its line sees that it is down."""
+    without = {name: one for name, one in LOCKED.items() if name != "gateway.offline"}
+    telling = Telling(plant_of(without))
+    for second in range(6):
+        telling.frame([("p", second, 1), ("v", second, 0)], second)
+    telling.pass_time(60_000)
+    reconfigure(telling, LOCKED, at=60)
+    assert ("gateway.offline", 60, None, ()) in telling.out()
+    telling.frame([("p", 70, 1), ("v", 70, 0)], 70, since=69, epoch="2")
+    assert ("gateway.offline", 60, 70, ()) in telling.out()
+
+
+def test_a_condition_that_becomes_an_offline_ends_and_the_offline_is_what_its_gateway_is() -> None:
+    """Another kind by another clock under an old name: nothing is left raised, none ends twice."""
+    telling = Telling(plant_of({"c": HIGH, "spare": {**HIGH, "limit": 90}}))
+    run(telling, 0, 6, 61)
+    offline = {"c": {"kind": "offline"}, "spare": {**HIGH, "limit": 90}}
+    reconfigure(telling, offline, at=6)
+    assert telling.out() == [("c", 4, 6, ("not_applicable",))]
+    telling.pass_time(60_000)
+    assert ("c", 36, None, ()) in telling.out()
+    telling.frame([("t", 70, 61)], 70, since=69, epoch="2")
+    assert ("c", 36, 70, ()) in telling.out()
+
+
+def test_what_is_raised_and_becomes_stuck_is_raised_once_until_the_value_moves() -> None:
+    stuck = {"kind": "stuck", "point": "t", "band": 1, "on_delay_s": 3}
+    telling = Telling(plant_of({"t.H": HIGH}))
+    run(telling, 0, 6, 61)
+    reconfigure(telling, {"t.H": stuck}, at=6)
+    run(telling, 7, 12, 61)
+    assert telling.out() == [("t.H", 4, None, ())]
+    run(telling, 13, 13, 65)
+    assert telling.out() == [("t.H", 4, 13, ())]
+
+
+def test_what_grace_and_an_outage_have_raised_ends_once_when_it_is_removed() -> None:
+    """Told under grace, then raised where nothing is proven: one return, not two."""
+    telling = Telling(plant_of({"t.H": HIGH, "spare": {**HIGH, "limit": 90}}))
+    run(telling, 0, 2, 61)
+    telling.pass_time(60_000)
+    reconfigure(telling, {"spare": {**HIGH, "limit": 90}}, at=60)
+    (found,) = telling.out()
+    assert found[:2] == ("t.H", 4)
+    assert found[2] is not None

@@ -98,7 +98,8 @@ class Evaluation:
         """Go on under another plan from this place in the log on.
 
         A raised condition goes on under its new definition until known values end it; one that
-        the new plan does not have any more returns.
+        the new plan does not have any more returns. An `offline` condition that is new is what its
+        source is.
         """
         was_open = any(self._gaps(source) for source in self.state.coverage)
         returned = [
@@ -116,6 +117,9 @@ class Evaluation:
         self.state.kept = [one for one in self.state.kept if one.source in plan.plant.sources]
         self.state.turns = [one for one in self.state.turns if one.source in plan.plant.sources]
         self.plan, self.state.live = plan, self.live.state
+        for anchor in anchors:
+            self._bring_offline(anchor, self._clock_of(anchor))
+        returned += self._bring_offline(self.live, told_at)
         self.state.anchors = [anchor.state for anchor in anchors]
         if not was_open and not self.anything_offline():
             self.state.anchors = [self.live.clone().state]
@@ -203,6 +207,23 @@ class Evaluation:
         return any(one.offline_since is not None for one in self.state.coverage.values())
 
     # inside
+
+    def _bring_offline(self, engine: Twin, at: int) -> list[Transition]:
+        """Make every `offline` condition of an engine what its source was at `at`."""
+        found: list[Transition] = []
+        for name, source in self.plan.offline.items():
+            offline = self._was_offline(source, at)
+            if offline is not (engine.state.nodes[name].raised is not None):
+                found.append(engine.turn_offline(name, at, offline=offline))
+        return found
+
+    def _was_offline(self, source: SourceId, at: int) -> bool:
+        """Return whether a source was offline at an instant that the turns kept reach back to."""
+        later = (one.offline for one in self.state.turns if one.source == source and one.at > at)
+        return not next(later, self.state.coverage[source].offline_since is None)
+
+    def _clock_of(self, engine: Twin) -> int:
+        return LONG_AGO if engine.state.clock is None else engine.state.clock
 
     def _corrections(
         self, record: SamplesRecord, coverage: Coverage

@@ -181,7 +181,9 @@ class Step:
         if seen.unknown and node.raised is None:
             node.reference = node.since = node.due = None
         elif 0 in fresh and seen.value is not None:
-            if node.reference is None:
+            if node.reference is None and node.raised is not None:
+                node.reference = seen.value  # raised under another definition: this one ends it
+            elif node.reference is None:
                 self._refer(seen.value, at)
             elif abs(seen.value - node.reference) > stuck.band:
                 if node.raised is not None:

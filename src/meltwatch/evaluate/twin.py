@@ -67,13 +67,15 @@ class Twin:
 
         With each the instant up to which it was decided. A condition that is defined as before
         keeps its state. One that is defined otherwise begins anew with the held values; while
-        raised it stays so until known values end it: a new limit clears nothing by itself.
+        raised it stays so until known values end it: a new limit clears nothing by itself. What
+        was or becomes `offline` is decided by another clock: such a one is gone, and is new.
         """
         old, fresh = self.state, Twin(plan).state
+        by_clock = self.plan.offline.keys() | plan.offline.keys()
         for name in plan.order:
             if self.plan.plant.conditions.get(name) == plan.plant.conditions[name]:
                 fresh.nodes[name] = old.nodes[name]
-            elif name in old.nodes:
+            elif name in old.nodes and name not in by_clock:
                 fresh.nodes[name].carry_on(old.nodes[name])
         for code, signal in fresh.signals.items():
             if code in old.signals:
@@ -85,7 +87,8 @@ class Twin:
         gone = {
             name: node.frontier
             for name, node in old.nodes.items()
-            if node.raised is not None and name not in fresh.nodes
+            if node.raised is not None
+            and (name not in fresh.nodes or fresh.nodes[name].raised is None)
         }
         kept = {name for name, node in fresh.nodes.items() if old.nodes.get(name) is node}
         self.plan, self.state = plan, fresh
