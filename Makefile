@@ -13,14 +13,20 @@ COMPILE := .lock-venv/bin/uv pip compile pyproject.toml --universal --python-ver
     --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
     --quiet $(if $(UPGRADE),--upgrade)
 
-.PHONY: help install check test durability format lock changelog clean
+# What `make test` runs in parts of their own (tools/test_parts.py).
+SLOW := apps collect durability history opcua_stories present/api properties register screens \
+    stories transport/test_link.py
+
+.PHONY: help install check test demo durability format lock changelog clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## make .venv: the locked dependencies, then this package, editable
 
-$(STAMP): requirements/dev.lock pyproject.toml
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print)
+
+$(STAMP): requirements/dev.lock pyproject.toml $(WEB_SOURCES)
 	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Meltwatch needs Python 3.11 or newer: make install PYTHON=/path/to/python3")'
 	'$(PYTHON)' -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.lock
@@ -32,10 +38,13 @@ check: $(STAMP) ## the quick gate: format, lint, types, layers, fast tests
 	$(BIN)/ruff check --quiet --output-format=concise
 	$(BIN)/mypy --no-error-summary
 	@log=$$(mktemp); $(BIN)/lint-imports >"$$log" 2>&1 || { cat "$$log"; rm -f "$$log"; exit 1; }; tail -n 2 "$$log"; rm -f "$$log"
-	$(BIN)/pytest --quiet --ignore=tests/stories --ignore=tests/properties --ignore=tests/durability --ignore=tests/collect --ignore=tests/history
+	$(BIN)/pytest --quiet $(SLOW:%=--ignore=tests/%)
 
 test: $(STAMP) ## everything, part after part, with the seconds each took
 	@$(BIN)/python tools/test_parts.py
+
+demo: $(STAMP) ## two simulated plants, their gateways and a server (SMOKE=1: without a person)
+	@$(BIN)/meltwatch demo $(if $(SMOKE),--smoke --calm 20)
 
 durability: $(STAMP) ## kill the core, fail its disk, trace its syncs (strace): nothing is lost
 	$(BIN)/pytest --quiet tests/durability
@@ -55,5 +64,6 @@ changelog: $(STAMP) ## show what the next release's notes would say
 	$(BIN)/towncrier build --draft --version next
 
 clean: ## remove everything that make and the tools have made, .venv included
+	rm -rf web/node_modules src/meltwatch/present/screens
 	rm -rf $(VENV) .lock-venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,10 +13,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "--quiet"]
 
+LINK = "tests/transport/test_link.py"
+
 PARTS: dict[str, list[str]] = {
     "check": ["make", "--no-print-directory", "check"],
+    "apps": [*PYTEST, "tests/apps", "tests/register", "tests/present/api", LINK],
     "collect": [*PYTEST, "tests/collect"],
     "history": [*PYTEST, "tests/history"],
+    "opcua": [*PYTEST, "tests/opcua_stories"],
+    "screens": [*PYTEST, "tests/screens"],
     "stories": [*PYTEST, "tests/stories"],
     "properties": [*PYTEST, "tests/properties"],
     "durability": [*PYTEST, "tests/durability"],

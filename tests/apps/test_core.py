@@ -144,11 +144,11 @@ class FailingPartition:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
-    def commit(self, pos: int, rows: Any) -> bool:
+    def commit(self, pos: int, effects: Any, deeds: Any = ()) -> bool:
         when, self.fail = self.fail, None
         if when == "before":
             raise Unavailable("state.sqlite", "disk full")
-        done: bool = self.real.commit(pos, rows)
+        done: bool = self.real.commit(pos, effects, deeds)
         if when == "after":
             raise Unavailable("state.sqlite", "disk full")
         return done

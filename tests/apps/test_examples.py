@@ -21,6 +21,7 @@ from meltwatch.model.encoding import decode
 from tests.durability.sender import CoreProcess
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+ENTERPRISE = "example-aluminium"
 NEEDED = ("curl", "openssl", "sh")
 
 
@@ -45,9 +46,9 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_water_is_lost_and_the_drain_stays_closed(sent: Path) -> None:
-    node = node_of(EXAMPLES / "node.yaml")
+    (enterprise,) = node_of(EXAMPLES / "node.yaml").plants
     home = EmbeddedHome(sent / LEDGER)
-    rows = home.partition(node.plant.enterprise).effects(0, 1_000)
+    rows = home.partition(enterprise).effects(0, 1_000)
     effects: list[Effect] = [decode(row.data, Effect) for row in rows]
     home.close()
     raised = {one.occurrence.condition for one in effects if isinstance(one, AlarmEvent)}
@@ -58,7 +59,7 @@ def test_plain_duckdb_reads_what_was_sent(sent: Path) -> None:
     command = [sys.executable, "-m", "meltwatch.apps.cli", "seal", "--once"]
     node = ["--node", str(EXAMPLES / "node.yaml"), "--data", str(sent)]
     subprocess.run([*command, *node], check=True, timeout=60)
-    paths = [str(path) for path in segment_paths(sent / HISTORY)]
+    paths = [str(path) for path in segment_paths(sent / HISTORY / ENTERPRISE)]
     counted = duckdb.execute(
         "SELECT point, count(*) FROM read_parquet($paths) GROUP BY point ORDER BY point",
         {"paths": paths},

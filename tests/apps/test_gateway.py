@@ -7,10 +7,13 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 import meltwatch
 from meltwatch.apps.gateway import Gateway, Settings
@@ -27,6 +30,7 @@ from meltwatch.transport.lane import Pace, Report
 from meltwatch.transport.line import Heard
 from meltwatch.transport.link import Server
 from meltwatch.transport.outbox import Outbox, Signer
+from meltwatch.transport.outbox_drop import Bound
 from meltwatch.transport.pending import Told
 from tests.durability.plant import KEYS, START, key_id, write_node
 from tests.durability.sender import HOST, CoreProcess, free_port
@@ -127,7 +131,7 @@ def test_a_source_reaches_the_ledger_and_a_gap_is_a_new_epoch(tmp_path: Path) ->
         assert core.stop() == 0
     with closing(EmbeddedHome(data / LEDGER)) as home:
         log = [stored_record(one.data) for one in home.stream.read("durable", 0, 100)]
-    assert node_of(node).plant.enterprise == "durable"
+    assert list(node_of(node).plants) == ["durable"]
     frames = [one for one in log if isinstance(one, SamplesRecord)]
     assert held_in(tmp_path / "outbox.sqlite") == [], "all of it was acknowledged"
     spans: dict[EpochId, list[int]] = {}
@@ -141,6 +145,22 @@ def test_a_source_reaches_the_ledger_and_a_gap_is_a_new_epoch(tmp_path: Path) ->
     rows = [row for one in frames for row in one.samples.rows()]
     wanted = [row for one in batches for row in one.rows]
     assert sorted(rows) == sorted(wanted)
+
+
+def test_it_ends_only_when_what_was_acknowledged_is_forgotten(tmp_path: Path) -> None:
+    """A disk that takes its time: the last frame's acknowledgement is not lost with the end."""
+    node, data = write_node(tmp_path), tmp_path / "data"
+    with CoreProcess(node, data) as core:
+        gateway = gateway_of(tmp_path, core.port)
+        forget, slowly = gateway.outbox.forget, threading.Event()
+
+        def forget_slowly(epoch: EpochId, through: int) -> None:
+            slowly.wait(0.3)
+            forget(epoch, through)
+
+        gateway.outbox.forget = forget_slowly  # type: ignore[method-assign]  # only slower
+        run(gateway, Scripted(batch(0), None, batch(1)))
+    assert held_in(tmp_path / "outbox.sqlite") == []
 
 
 def test_without_a_server_it_is_all_in_the_outbox(tmp_path: Path) -> None:
@@ -209,6 +229,19 @@ def test_a_clock_set_back_begins_the_source_anew(tmp_path: Path) -> None:
     assert (second.complete_from, second.complete_to) == (START, START + 1000)
     assert second.epoch > first.epoch
     assert "gateway.clock_stepped" in [one.key for one in reports]
+
+
+def test_a_full_outbox_is_told_at_once_and_then_not_with_every_frame(tmp_path: Path) -> None:
+    reports: list[Report] = []
+    told = msgspec.structs.replace(settings(tmp_path, free_port()), bound=Bound(bytes=20_000))
+    gateway = Gateway(told, SystemClock(), random.Random(7), reports.append)
+    script = [one for n in range(20) for one in (batch(n, rows=60), None)]
+    run(gateway, Scripted(*script))
+    held = held_in(tmp_path / "outbox.sqlite")
+    empty = sum(not one.rows for one in held)
+    about = [one.params["frames"] for one in reports if one.key == "outbox.dropped"]
+    assert empty > 2
+    assert about == [1, empty - 1]
 
 
 CHILD = """\

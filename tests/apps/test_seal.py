@@ -14,6 +14,7 @@ from meltwatch.ledger.embedded import EmbeddedHome
 from tests.apps.test_core import CONDITIONS, begin, frame
 from tests.telling import plant_of
 
+ENTERPRISE = plant_of(CONDITIONS).enterprise
 ROWS = 'SELECT point, "at", value FROM read_parquet($paths) ORDER BY "at"'
 
 
@@ -28,29 +29,26 @@ def data(tmp_path: Path) -> Path:
 
 
 def sealed(data: Path) -> list[tuple[str, int, float]]:
-    paths = [str(path) for path in segment_paths(data / HISTORY)]
+    paths = [str(path) for path in segment_paths(data / HISTORY / ENTERPRISE)]
     return duckdb.execute(ROWS, {"paths": paths}).fetchall()
 
 
 def test_plain_duckdb_reads_what_the_core_took(data: Path) -> None:
-    plant = plant_of(CONDITIONS)
-    assert seal(data, plant.enterprise, SystemClock(), once=True) == 1
+    assert seal(data, [ENTERPRISE], SystemClock(), once=True) == 1
     assert sealed(data) == [("t", second * 1000, 50.0 + second) for second in range(60)]
 
 
 def test_sealing_again_makes_nothing_and_doubles_nothing(data: Path) -> None:
-    plant = plant_of(CONDITIONS)
-    seal(data, plant.enterprise, SystemClock(), once=True)
-    assert seal(data, plant.enterprise, SystemClock(), once=True) == 0
+    seal(data, [ENTERPRISE], SystemClock(), once=True)
+    assert seal(data, [ENTERPRISE], SystemClock(), once=True) == 0
     assert len(sealed(data)) == 60
 
 
 def test_it_goes_on_from_what_is_sealed(data: Path) -> None:
-    plant = plant_of(CONDITIONS)
-    seal(data, plant.enterprise, SystemClock(), once=True)
+    seal(data, [ENTERPRISE], SystemClock(), once=True)
     home = EmbeddedHome(data / LEDGER, sync="off")
-    begin(home, plant).take_samples([frame(60, 7.0)])
+    begin(home, plant_of(CONDITIONS)).take_samples([frame(60, 7.0)])
     home.close()
-    assert seal(data, plant.enterprise, SystemClock(), once=True) == 1
+    assert seal(data, [ENTERPRISE], SystemClock(), once=True) == 1
     assert sealed(data)[-1] == ("t", 60_000, 7.0)
     assert len(sealed(data)) == 61

@@ -75,7 +75,11 @@ def _texts() -> list[Path]:
 
 
 def _is_left_out(path: Path, ignored: set[str]) -> bool:
-    return any(Path(part).match(pattern) for part in path.parts for pattern in ignored)
+    """A pattern with a slash before it is a place from the root on, another one any name."""
+    anchored = (Path(pattern.lstrip("/")) for pattern in ignored if pattern.startswith("/"))
+    return any(path.is_relative_to(place) for place in anchored) or any(
+        Path(part).match(pattern) for part in path.parts for pattern in ignored
+    )
 
 
 def _lines(path: Path) -> list[str]:

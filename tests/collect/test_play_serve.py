@@ -38,10 +38,16 @@ COLUMNS = {
 }
 GATEWAY, SECRET = SourceId("player"), "only for trials and tests"
 NODE = f"""\
-enterprise: rig
-module: aluminium-dc
-units: {{loop: {{template: loop.yaml, gateway: {GATEWAY}}}}}
-gateways: {{{GATEWAY}: {{clock: recorded, offline_s: 9000000, key: {{id: k, hmac_sm3: {SECRET}}}}}}}
+node: rig-county
+enterprises:
+  rig:
+    name: [试验台, Rig]
+    module: aluminium-dc
+    region: "370899"
+    region_name: [示例县, Example County]
+    units: {{loop: {{name: [回路, Loop], template: loop.yaml, gateway: {GATEWAY}}}}}
+    gateways:
+      {GATEWAY}: {{clock: recorded, offline_s: 9000000, key: {{id: k, hmac_sm3: {SECRET}}}}}
 """
 TEMPLATE = """\
 points:
@@ -196,7 +202,7 @@ def written(directory: Path, instant: str) -> Path:
 
 def ledger_of(directory: Path) -> tuple[list[SamplesRecord], list[Occurrence]]:
     """Return the frames of a ledger that nobody writes to, and its occurrences as they ended."""
-    enterprise = node_of(directory / "node.yaml").plant.enterprise
+    (enterprise,) = node_of(directory / "node.yaml").plants
     with closing(EmbeddedHome(directory / "data" / LEDGER)) as home:
         log = [record_of(one.data) for one in home.stream.read(enterprise, 0, 100_000)]
         effects = [

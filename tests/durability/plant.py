@@ -25,14 +25,25 @@ KEYS = {
 }
 
 NODE = """\
-enterprise: durable
-module: aluminium-dc
-units:
-  well-1: {template: template.yaml, gateway: gw-1}
-  well-2: {template: template.yaml, gateway: gw-2}
-gateways:
-  gw-1: {offline_s: 9000000, clock: recorded, key: {id: k-gw-1, hmac_sm3: "only for trials, gw-1"}}
-  gw-2: {offline_s: 9000000, clock: recorded, key: {id: k-gw-2, hmac_sm3: "only for trials, gw-2"}}
+node: durable-county
+enterprises:
+  durable:
+    name: [耐久, Durable]
+    module: aluminium-dc
+    region: "370899"
+    region_name: [示例县, Example County]
+    units:
+      well-1: {name: [1号井, Well 1], template: template.yaml, gateway: gw-1}
+      well-2: {name: [2号井, Well 2], template: template.yaml, gateway: gw-2}
+    gateways:
+      gw-1:
+        offline_s: 9000000
+        clock: recorded
+        key: {id: k-gw-1, hmac_sm3: "only for trials, gw-1"}
+      gw-2:
+        offline_s: 9000000
+        clock: recorded
+        key: {id: k-gw-2, hmac_sm3: "only for trials, gw-2"}
 """
 TEMPLATE = """\
 points:

@@ -34,7 +34,7 @@ BUSY = frozenset({429, 503})
 
 
 class CoreProcess:
-    """`meltwatch serve` as a child; started again on the same port and the same data."""
+    """`meltwatch core` as a child; started again on the same port and the same data."""
 
     def __init__(
         self, node: Path, data: Path, *, sync: str = "full", tracer: Sequence[str] = ()
@@ -45,7 +45,7 @@ class CoreProcess:
         self._command = [
             *tracer,
             sys.executable,
-            *("-m", "meltwatch.apps.cli", "serve"),
+            *("-m", "meltwatch.apps.cli", "core"),
             *("--node", str(node), "--data", str(data)),
             *("--port", str(self.port), "--sync", sync),
         ]

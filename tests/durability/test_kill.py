@@ -83,7 +83,7 @@ def test_ten_kills_at_random_moments_lose_nothing_and_double_nothing(tmp_path: P
         assert core.stop() == 0, core.said()
     assert sum(one.sent_again for one in gateways) >= KILLS / 2, "the kills met nothing in flight"
 
-    plant = node_of(node).plant
+    (plant,) = node_of(node).plants.values()
     with closing(EmbeddedHome(data / LEDGER)) as home:
         log = list(_log(home, plant))
         effects = list(_effects(home, plant))

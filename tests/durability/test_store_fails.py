@@ -19,6 +19,7 @@ from meltwatch.alarm.occurrence import AlarmEvent
 from meltwatch.apps.core import Core
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.apps.gathering import Gathering
+from meltwatch.audit.chain import Deed
 from meltwatch.journey import Effect, Journey
 from meltwatch.ledger.embedded import EmbeddedHome
 from meltwatch.ledger.errors import Fenced, Unavailable
@@ -132,8 +133,8 @@ def test_a_commit_that_was_made_and_not_heard_of_is_not_made_twice(
 ) -> None:
     commit = core.partition.commit
 
-    def unheard(pos: int, effects: Sequence[bytes]) -> bool:
-        commit(pos, effects)
+    def unheard(pos: int, effects: Sequence[bytes], deeds: Sequence[Deed] = ()) -> bool:
+        commit(pos, effects, deeds)
         raise Unavailable("state.sqlite", "made, and not heard of")
 
     monkeypatch.setattr(core.partition, "commit", unheard)
@@ -192,7 +193,7 @@ def test_who_waits_for_a_core_that_ends_is_told_so(home: EmbeddedHome, core: Cor
     """The outcome is unknown: the same again, to whoever comes after it."""
 
     async def scene() -> tuple[list[object], list[object]]:
-        gathering = Gathering(core, Still())
+        gathering = Gathering({core.enterprise: core}, Still())
         home.partition(PLANT.enterprise).acquire()
         first = await _gathered(gathering, frame(1, 61), frame(2, 61))
         with suppress(Unavailable):
@@ -211,7 +212,7 @@ def test_a_core_whose_store_fails_goes_on_when_it_is_back(
     """Nobody sends anything again: the alarm comes by itself."""
 
     async def scene() -> Outcome | BaseException:
-        gathering = Gathering(core, Still())
+        gathering = Gathering({core.enterprise: core}, Still())
         running = asyncio.create_task(gathering.run())
         with locked(tmp_path, "state.sqlite"):
             taking = gathering.take(*frame(1, 61))

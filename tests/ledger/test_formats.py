@@ -11,22 +11,34 @@ from pathlib import Path
 
 import pytest
 
+from meltwatch.audit.chain import Head, wrong_with
 from meltwatch.ledger import index, logfile, state
 from meltwatch.ledger.check import check
 from meltwatch.ledger.database import Format
 from meltwatch.ledger.errors import Truncated
 from meltwatch.ledger.port import Appended, Known
+from meltwatch.ledger.reading import AuditReader
+from tests.audit.telling import deed
 from tests.ledger.telling import PLANT, digest_of, embedded, entry, everything, names, run
 
 HERE = Path(__file__).parent
+DEEDS = [
+    deed("li", why="误报", params={"limit": 60.5, "on": True}),
+    deed("wang", "shelve", outcome="command.unknown", other=Head("web", 7, bytes(range(32)))),
+]
 PAGE = HERE.parents[1] / "docs" / "formats" / "ledger.md"
 
 
-@pytest.mark.parametrize("version", ["v1"])
-def test_an_old_ledger_is_read_and_goes_on(tmp_path: Path, version: str) -> None:
+def golden(path: Path, version: str) -> None:
+    """Make the files that a version wrote."""
     for dump in (HERE / "golden" / version).glob("*.sql"):
-        with closing(sqlite3.connect(tmp_path / f"{dump.stem}.sqlite")) as made:
+        with closing(sqlite3.connect(path / f"{dump.stem}.sqlite")) as made:
             made.executescript(dump.read_text())
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_an_old_ledger_is_read_and_goes_on(tmp_path: Path, version: str) -> None:
+    golden(tmp_path, version)
     assert check(tmp_path, digest_of) == []
     with closing(embedded(tmp_path)) as home:
         stream = home.stream
@@ -47,6 +59,35 @@ def test_an_old_ledger_is_read_and_goes_on(tmp_path: Path, version: str) -> None
             Appended(8),
         ]
     assert check(tmp_path, digest_of) == []
+
+
+def test_a_ledger_from_before_the_audit_gets_a_chain(tmp_path: Path) -> None:
+    golden(tmp_path, "v1")
+    with closing(AuditReader(tmp_path, sync="off")) as trail:
+        assert (trail.audit_head(), trail.audit(0, 9)) == (Head("core"), [])
+        with closing(embedded(tmp_path)) as home:
+            owner = home.partition(PLANT)
+            owner.acquire()
+            # The last commit of the former version is still known as the same one.
+            assert owner.commit(4, [b"returned"]) is False
+            assert owner.commit(6, [], [deed("li")])
+            assert [row.deed.who for row in trail.audit(0, 9)] == ["li"]
+    with closing(embedded(tmp_path)) as home:
+        assert home.audit_head().number == 1
+    assert check(tmp_path, digest_of) == []
+
+
+def test_the_chain_of_an_old_ledger_is_sound_and_goes_on(tmp_path: Path) -> None:
+    golden(tmp_path, "v2")
+    with closing(embedded(tmp_path)) as home:
+        owner = home.partition(PLANT)
+        owner.acquire()
+        assert owner.deeds_at(4) == home.audit(0, 9)
+        assert owner.commit(4, [b"returned"], DEEDS) is False
+        owner.commit(6, [], [deed("zhao")])
+        rows = home.audit(0, 9)
+        assert wrong_with(rows, Head("core"), home.audit_head()) == []
+        assert [row.deed for row in rows] == [*DEEDS, deed("zhao")]
 
 
 @pytest.mark.parametrize("form", [logfile.FORMAT, index.FORMAT, state.FORMAT])

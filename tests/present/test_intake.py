@@ -69,7 +69,7 @@ class Node:
         self.core = Core(home, PLANT.enterprise)
         config = ConfigRecord(received_at=NOW, plant=PLANT, risk_model=default_risk_model())
         self.core.take_own(config)
-        self.gathering = Gathering(self.core, Still())
+        self.gathering = Gathering({PLANT.enterprise: self.core}, Still())
         self._runner = runner
         self._client = httpx.AsyncClient(
             base_url="http://node",

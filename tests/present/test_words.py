@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 
 import meltwatch
+from meltwatch.collect.opcua.port import Report
 from meltwatch.errors import Problem
 from meltwatch.present.words import ALL, words_of
 from meltwatch.transport import errors
 
 SOURCE = Path(meltwatch.__file__).parent
-_LISTED = re.compile(r"((?:frame|row|session)\.[a-z_]+)(?: +\[([a-z_, ]+)\])?")
+_ROOMS = "frame|row|session|outbox|gateway|opcua"
+_LISTED = re.compile(rf"((?:{_ROOMS})\.[a-z_]+)(?: +\[([a-z_, ]+)\])?")
 
 
 def listed() -> dict[str, set[str]]:
-    """Return the keys of the module's lists with their params."""
-    lines = [line for line in (errors.__doc__ or "").splitlines() if line.startswith("    ")]
+    """Return the keys of the lists in docstrings with their params."""
+    text = f"{errors.__doc__}\n{Report.__doc__}"
+    lines = [line for line in text.splitlines() if line.startswith("    ")]
     found = [one for line in lines for one in _LISTED.findall(line)]
     return {key: set(filter(None, params.split(", "))) for key, params in found}
 

@@ -120,7 +120,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def frames_of(node: Path, data: Path) -> list[SamplesRecord]:
     """Return the frames in the ledger, in the order of their receipt."""
-    enterprise = node_of(node).plant.enterprise
+    (enterprise,) = node_of(node).plants
     found: list[SamplesRecord] = []
     with closing(EmbeddedHome(data / LEDGER)) as home:
         after = 0

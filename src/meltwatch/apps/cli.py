@@ -9,11 +9,19 @@ from pathlib import Path
 
 import msgspec
 
+from meltwatch.apps.account import add_account_commands
+from meltwatch.apps.audit import run_verify
+from meltwatch.apps.demo.demo import run_demo
+from meltwatch.apps.gateway_file import run_gateway
 from meltwatch.apps.node import node_of
 from meltwatch.apps.play import Play, play, speed_of
-from meltwatch.apps.seal import HISTORY, seal
-from meltwatch.apps.serve import serve
+from meltwatch.apps.quarantine import line_of, quarantine
+from meltwatch.apps.seal import HISTORY, LEDGER, seal
+from meltwatch.apps.serve import run_core
+from meltwatch.apps.server import serve
+from meltwatch.apps.simulate import Simulate, accident_of, run_simulate
 from meltwatch.apps.story import Told, tell
+from meltwatch.apps.web import run_web
 from meltwatch.clock import SystemClock
 from meltwatch.collect.story import Deliver, story_of
 from meltwatch.errors import Problem, Refused, StoryRefused
@@ -50,21 +58,10 @@ def _parser() -> argparse.ArgumentParser:
         help="batches=N, shuffle[=SEED], duplicate, kill=T; several with commas",
     )
     story.set_defaults(run=_story)
-    serve = commands.add_parser("serve", help="serve one enterprise: intake, ledger, journey")
-    serve.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
-    serve.add_argument("--data", type=Path, required=True, help="the directory of its ledger")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8701)
-    serve.add_argument(
-        "--sync",
-        choices=["full", "off"],
-        default="full",
-        help="off: do not wait for the disk (for trials only: a power cut loses what was taken)",
-    )
-    serve.set_defaults(run=_serve)
+    _add_core(commands.add_parser("core", help="the core process: intake, ledger, journeys"))
     seal = commands.add_parser("seal", help="seal a ledger's samples into Parquet segments")
     seal.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
-    seal.add_argument("--data", type=Path, required=True, help="the directory that serve uses")
+    seal.add_argument("--data", type=Path, required=True, help="the directory that core uses")
     seal.add_argument("--once", action="store_true", help="seal what is there and end")
     seal.set_defaults(run=_seal)
     play = commands.add_parser("play", help="play a recorded CSV file to a server as a gateway")
@@ -79,7 +76,89 @@ def _parser() -> argparse.ArgumentParser:
     )
     play.add_argument("--at", metavar="ISO", help="the instant of the first row; else the file's")
     play.set_defaults(run=_play)
+    _add_web(commands.add_parser("web", help="the web process: sign-in, API, screens"))
+    _add_serve(commands.add_parser("serve", help="serve a node: core, web and sealer, watched"))
+    _add_demo(commands.add_parser("demo", help="two simulated plants and a server, to try it"))
+    add_account_commands(commands.add_parser("account", help="who may sign in"))
+    kept = commands.add_parser("quarantine", help="list the rows that could not be used, and why")
+    kept.add_argument("--data", type=Path, required=True, help="the directory that core uses")
+    kept.add_argument("--enterprise", required=True)
+    kept.set_defaults(run=_quarantine)
+    _add_simulate(commands.add_parser("simulate", help="serve a simulated plant over OPC UA"))
+    gateway = commands.add_parser("gateway", help="read an OPC UA server, send it to the node")
+    gateway.add_argument("--config", type=Path, required=True, help="the gateway's file, *.yaml")
+    gateway.set_defaults(run=_gateway)
+    _add_audit(commands.add_parser("audit", help="the record of what people did"))
     return parser
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    verify = audit.add_subparsers(required=True, metavar="WHAT").add_parser(
+        "verify", help="tell whether the chains are sound and fit each other"
+    )
+    verify.add_argument("--data", type=Path, required=True, help="the node's data directory")
+    verify.add_argument(
+        "--head", action="append", default=[], help="a head that was printed and written down"
+    )
+    verify.set_defaults(run=_audit_verify)
+
+
+def _add_core(core: argparse.ArgumentParser) -> None:
+    core.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
+    core.add_argument("--data", type=Path, required=True, help="the directory of its ledger")
+    core.add_argument("--host", default="127.0.0.1")
+    core.add_argument("--port", type=int, default=8701)
+    core.add_argument(
+        "--sync",
+        choices=["full", "off"],
+        default="full",
+        help="off: do not wait for the disk (for trials only: a power cut loses what was taken)",
+    )
+    core.set_defaults(run=_core)
+
+
+def _add_web(web: argparse.ArgumentParser) -> None:
+    web.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
+    web.add_argument("--data", type=Path, required=True, help="the directory that core uses")
+    web.add_argument("--host", default="127.0.0.1")
+    web.add_argument("--port", type=int, default=8700)
+    web.set_defaults(run=_web)
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    serve.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
+    serve.add_argument("--data", type=Path, required=True, help="the directory of all its data")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8700, help="for people")
+    serve.add_argument("--intake", type=int, default=8701, help="the port for gateways")
+    serve.add_argument("--sync", choices=["full", "off"], default="full", help="as of core")
+    serve.set_defaults(run=_serve)
+
+
+def _add_demo(demo: argparse.ArgumentParser) -> None:
+    demo.add_argument("--port", type=int, default=8700, help="where a browser goes")
+    demo.add_argument("--directory", type=Path, help="keep its files here; else they are removed")
+    demo.add_argument("--calm", type=float, default=60.0, help="seconds before the accident")
+    demo.add_argument("--smoke", action="store_true", help="show without a person that it works")
+    demo.set_defaults(run=_demo)
+
+
+def _add_simulate(simulate: argparse.ArgumentParser) -> None:
+    simulate.add_argument("--kind", choices=["dc-fixed", "steel"], required=True)
+    simulate.add_argument("--unit", required=True, help="its name in the plant, say well-1")
+    simulate.add_argument("--port", type=int, default=4840, help="on loopback")
+    simulate.add_argument("--seed", type=int, default=7)
+    simulate.add_argument(
+        "--head-start", type=int, default=420, help="how old the plant is at first, seconds"
+    )
+    simulate.add_argument(
+        "--accident", action="append", default=[], metavar="YAML", help="{name: water_lost, ...}"
+    )
+    simulate.add_argument("--ledger", type=Path, help="a CSV file with every sample served")
+    simulate.add_argument(
+        "--wait", type=float, default=0.0, help="wait so long for the first reader, seconds"
+    )
+    simulate.set_defaults(run=_simulate)
 
 
 def _story(options: argparse.Namespace) -> int:
@@ -91,16 +170,26 @@ def _story(options: argparse.Namespace) -> int:
     return OK if told.passed else DIFFERENT
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _core(options: argparse.Namespace) -> int:
     node = node_of(options.node)
-    print(f"meltwatch: {node.plant.enterprise} at http://{options.host}:{options.port}", flush=True)
-    serve(node, options.data, host=options.host, port=options.port, sync=options.sync)
+
+    def announce(address: str) -> None:
+        print(f"meltwatch: {node.name} at {address}", flush=True)
+
+    run_core(
+        node,
+        options.data,
+        host=options.host,
+        port=options.port,
+        sync=options.sync,
+        announce=announce,
+    )
     return OK
 
 
 def _seal(options: argparse.Namespace) -> int:
     node = node_of(options.node)
-    made = seal(options.data, node.plant.enterprise, SystemClock(), once=options.once)
+    made = seal(options.data, node.plants, SystemClock(), once=options.once)
     print(f"meltwatch: {made} segments sealed in {options.data / HISTORY}")
     return OK
 
@@ -108,6 +197,50 @@ def _seal(options: argparse.Namespace) -> int:
 def _play(options: argparse.Namespace) -> int:
     told = {name: getattr(options, name) for name in Play.__struct_fields__}
     return play(Play(**told))
+
+
+def _serve(options: argparse.Namespace) -> int:
+    told = {name: getattr(options, name) for name in ("host", "port", "intake", "sync")}
+    return serve(options.node, options.data, **told)
+
+
+def _web(options: argparse.Namespace) -> int:
+    run_web(node_of(options.node), options.data, host=options.host, port=options.port)
+    return OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    return run_demo(options.directory, options.port, options.calm, smoke=options.smoke)
+
+
+def _quarantine(options: argparse.Namespace) -> int:
+    for kept in quarantine(options.data / LEDGER, options.enterprise):
+        print(line_of(kept))
+    return OK
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    told = Simulate(
+        kind=options.kind,
+        unit=options.unit,
+        port=options.port,
+        seed=options.seed,
+        head_start_s=options.head_start,
+        accidents=tuple(map(accident_of, options.accident)),
+        ledger=options.ledger,
+        wait_s=options.wait,
+    )
+    run_simulate(told, SystemClock())
+    return OK
+
+
+def _gateway(options: argparse.Namespace) -> int:
+    run_gateway(options.config)
+    return OK
+
+
+def _audit_verify(options: argparse.Namespace) -> int:
+    return run_verify(options.data, options.head)
 
 
 def _print(told: Told) -> None:

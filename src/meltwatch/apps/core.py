@@ -1,5 +1,7 @@
 """The core of a node for one enterprise: append, fold, commit, and only then speak.
 
+    frames, orders, ticks -> append -> fold -> commit (effects, deeds, position) -> tell
+
 Owns the enterprise's partition of the ledger. What is acknowledged is durable; what is published
 is committed together with its position; after a crash the journey goes on from the last checkpoint,
 silently up to the committed position. `now` is told by the caller: nothing here reads a clock.
@@ -8,11 +10,13 @@ silently up to the committed position. `now` is told by the caller: nothing here
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 
-from meltwatch.errors import Bug
+from meltwatch.apps.core_order import WEB, Ordered, answer_of, deeds_of, digest_of, record_stored
+from meltwatch.errors import Bug, Problem
 from meltwatch.journey import Effect, Journey, JourneyState
 from meltwatch.ledger.errors import Truncated
 from meltwatch.ledger.port import (
@@ -36,18 +40,54 @@ from meltwatch.model.log import (
     TickRecord,
     told_at,
 )
+from meltwatch.model.reason import Params
+from meltwatch.present.live.core_line import Obeyed, Order, OrderRefused, OutOfTurn
 
 OWN = "core"
 READ_AT_ONCE = 1_000
+LOOK_BACK = 2_000
+"""How many positions back the newest values are looked for at a start."""
 CHECKPOINT_EVERY_MS = 30_000
+
+
+Step = tuple[Record, list[Effect]]
+
+
+class Observer(Protocol):
+    """Whoever wants to be told what is so, once it is durable."""
+
+    def committed(self, record: Record, effects: Sequence[Effect]) -> None:
+        """Hear of a record and what followed from it; after a recovery some come again."""
+        ...
+
+    def taken_up(self, state: JourneyState) -> None:
+        """Hear that the state was taken up from disk: it, not what was told before, is so.
+
+        The state goes on in place with every record, until another one is taken up.
+        """
+        ...
+
+
+class Nobody:
+    """Hears nothing."""
+
+    def committed(self, record: Record, effects: Sequence[Effect]) -> None:
+        """Hear nothing."""
+
+    def taken_up(self, state: JourneyState) -> None:
+        """Hear nothing."""
 
 
 class Core:
     """One enterprise's log and its journey, kept in step."""
 
-    def __init__(self, home: Home, enterprise: EnterpriseId) -> None:
+    def __init__(
+        self, home: Home, enterprise: EnterpriseId, observer: Observer | None = None
+    ) -> None:
         """Become the owner, fencing a former one, and recover from what is on disk."""
         self.enterprise = enterprise
+        self.observer: Observer = observer or Nobody()
+        self._home = home
         self.stream: Stream = home.stream
         self.partition: Partition = home.partition(enterprise)
         self.checkpointed_at = 0
@@ -89,11 +129,34 @@ class Core:
     def take_own(self, record: Record) -> None:
         """Log a record of this node's own stream: a config, a command, a tick, a happening."""
         self.come_in_line()
+        self.stream.append(self.enterprise, [])  # another core's doubt: the number may be taken
         seq = self.stream.last_seq(OWN) + 1
         digest = hashlib.sha256(encode(record)).digest()
         outcomes = self._log([record], [entry_of(record, OWN, seq, digest)])
         if not isinstance(outcomes[0], Appended):
             raise Bug(f"own record {seq} was not appended: {outcomes[0]}")
+
+    def obey(self, order: Order, now: int) -> Obeyed | OutOfTurn:
+        """Log an order and obey it, or say why not; the same order again gives the same answer.
+
+        Raises Unavailable when the outcome is unknown, and OrderRefused for another order under a
+        number that is taken: web's outbox and this log disagree, and a person has to look.
+        """
+        self.come_in_line()
+        record = Ordered(received_at=now, command=order.command, other=order.other)
+        entry = entry_of(record, WEB, order.seq, digest_of(order))
+        (outcome,) = self._log([record], [entry])
+        match outcome:
+            case Appended(pos=int(pos)) | Known(pos=int(pos)):
+                (row,) = self.partition.deeds_at(pos)
+                return answer_of(order.seq, row)
+            case Known():  # so long ago that the log has dropped it
+                return Obeyed(seq=order.seq, head=self._home.audit_head())
+            case Gap(expected=expected):
+                return OutOfTurn(expected=expected)
+            case Conflict():
+                self._tell_of(now, WEB, "order_conflict", {"seq": order.seq})
+                raise OrderRefused(Problem("seq", "order.conflict", {"seq": order.seq}))
 
     def stored(self, pos: int) -> SamplesRecord | None:
         """Return the frame stored at a position; None if retention has removed it."""
@@ -103,6 +166,23 @@ class Core:
             return None
         record = record_of(found[0].data) if found and found[0].pos == pos else None
         return record if isinstance(record, SamplesRecord) else None
+
+    def recent(self) -> Iterator[SamplesRecord]:
+        """Yield the frames among the log's last `LOOK_BACK` positions, in order."""
+        after = max(self.stream.end(self.enterprise) - LOOK_BACK, 0)
+        while True:
+            try:
+                entries = self.stream.read(self.enterprise, after, READ_AT_ONCE)
+            except Truncated as truncated:
+                after = truncated.first - 1
+                continue
+            if not entries:
+                return
+            after = entries[-1].pos
+            for one in entries:
+                record = record_of(one.data) if one.kind == "samples" else None
+                if isinstance(record, SamplesRecord):
+                    yield record
 
     def next_tick(self) -> TickRecord | None:
         """Return the tick that comes next if nothing else does; None when nothing is waited for."""
@@ -146,6 +226,7 @@ class Core:
             self.journey = Journey(decode(owned.state, JourneyState))
         self._catch_up(owned.checkpoint)
         self._in_doubt = False
+        self.observer.taken_up(self.journey.state)
 
     def _log(self, records: Sequence[Record], entries: Sequence[Entry]) -> list[Outcome]:
         """Append, fold, commit."""
@@ -158,40 +239,50 @@ class Core:
         self, records: Sequence[Record], entries: Sequence[Entry]
     ) -> list[Outcome]:
         outcomes = self.stream.append(self.enterprise, entries)
-        effects: list[Effect] = []
+        steps: list[Step] = []
         reached = self.committed
         for record, outcome in zip(records, outcomes, strict=True):
             match outcome:
                 case Appended(pos=pos):
-                    effects += self.journey.step(record)
+                    steps.append((record, self.journey.step(record)))
                     reached = pos
                 case Known() | Conflict() | Gap():
                     pass
         if reached > self.committed:
-            self._commit(reached, effects)
+            self._commit(reached, steps)
         return outcomes
 
-    def _commit(self, pos: int, effects: Sequence[Effect]) -> None:
-        self.partition.commit(pos, [encode(effect) for effect in effects])
+    def _commit(self, pos: int, steps: Sequence[Step]) -> None:
+        """Make durable what follows from records, and only then tell it."""
+        effects = [encode(effect) for _, told in steps for effect in told]
+        deeds = [deed for record, told in steps for deed in deeds_of(record, told)]
+        self.partition.commit(pos, effects, deeds)
         self.committed = pos
+        for record, told in steps:
+            self.observer.committed(record, told)
 
     def _catch_up(self, after: int) -> None:
-        """Fold what is logged: silently what is committed, with its effects what is not yet."""
+        """Fold what is logged: silently what is committed, with its effects what is not yet.
+
+        The observer is told of both: of what is committed it may have missed some.
+        """
         while entries := self.stream.read(self.enterprise, after, READ_AT_ONCE):
             for stored in entries:
                 after = stored.pos
-                effects = self.journey.step(record_of(stored.data))
+                record = record_stored(stored.data)
+                effects = self.journey.step(record)
                 if stored.pos > self.committed:
-                    self._commit(stored.pos, effects)
+                    self._commit(stored.pos, [(record, effects)])
+                else:
+                    self.observer.committed(record, effects)
 
     def _tell_conflict(self, record: SamplesRecord) -> None:
-        params: dict[str, str | int | float] = {"epoch": record.epoch, "seq": record.seq}
-        happening = Happening(
-            at=record.received_at, subject=record.source, key="frame_conflict", params=params
-        )
-        told = EventsRecord(
-            received_at=record.received_at, source=record.source, events=(happening,)
-        )
+        params: Params = {"epoch": record.epoch, "seq": record.seq}
+        self._tell_of(record.received_at, record.source, "frame_conflict", params)
+
+    def _tell_of(self, at: int, subject: str, key: str, params: Params) -> None:
+        happening = Happening(at=at, subject=subject, key=key, params=params)
+        told = EventsRecord(received_at=at, source=SourceId(subject), events=(happening,))
         self.take_own(told)
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import signal
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from meltwatch.apps.signals import signalled
 from meltwatch.clock import Clock
 from meltwatch.model.ids import EpochId, SourceId
 from meltwatch.model.log import Mark
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 FRAME_ROWS = 20_000
 """The most rows of one frame: far within the limits of intake."""
+TELL_AGAIN_MS = 60_000
+"""How far apart it is told, at least, that frames were dropped."""
 
 
 class Telling(Protocol):
@@ -120,6 +122,9 @@ class Gateway:
         self._heard = asyncio.Event()
         self._again = asyncio.Event()
         self._disk_fails = False
+        self._dropped = 0
+        self._dropped_of = ""
+        self._dropped_told_at: int | None = None
 
     async def run(self, source: Callable[[Clock], Telling], stop: asyncio.Event) -> None:
         """Run a source, which is given the gateway's clock, until it ends or `stop` is set.
@@ -142,6 +147,7 @@ class Gateway:
                     task.cancel()
                 ended = await asyncio.gather(*working, return_exceptions=True)
                 await self._store()
+                self._tell_dropped(0)
                 link_stop.set()
                 await linking
         finally:
@@ -232,8 +238,20 @@ class Gateway:
 
     def _put_away(self, put: Put) -> None:
         for dropped in put.dropped:
-            self._tell("outbox.dropped", frames=dropped.frames, epoch=dropped.epoch)
+            self._dropped += dropped.frames
+            self._dropped_of = dropped.epoch
+        self._tell_dropped(TELL_AGAIN_MS)
         self.link.stored(put.epoch, put.seq)
+
+    def _tell_dropped(self, apart_ms: int) -> None:
+        """Tell how many frames were dropped, the first at once and then not too often.
+
+        An outbox that is full drops one with every put, and may stay full for days.
+        """
+        now, told_at = self.clock.monotonic_ms(), self._dropped_told_at
+        if self._dropped and (told_at is None or now - told_at >= apart_ms):
+            self._tell("outbox.dropped", frames=self._dropped, epoch=self._dropped_of)
+            self._dropped, self._dropped_told_at = 0, now
 
     def _hear(self, heard: Heard) -> None:
         self.clock.hear(heard)
@@ -274,27 +292,19 @@ def run(
     source: Callable[[Clock], Telling],
     clock: Clock,
     chance: random.Random,
+    report: Callable[[Report], None] | None = None,
 ) -> None:
-    """Run a gateway until SIGINT or SIGTERM, or its source ends; raises OutboxError."""
+    """Run a gateway until SIGINT or SIGTERM, or its source ends.
+
+    `report` as `Gateway`. Raises OutboxError, bare or in an ExceptionGroup.
+    """
 
     async def until_signalled() -> None:
         stop = asyncio.Event()
-        with _signals(stop):
-            await Gateway(settings, clock, chance).run(source, stop)
+        with signalled(stop):
+            await Gateway(settings, clock, chance, report).run(source, stop)
 
     asyncio.run(until_signalled())
-
-
-@contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(one, stop.set)
-    try:
-        yield
-    finally:
-        for one in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(one)
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

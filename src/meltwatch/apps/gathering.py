@@ -1,89 +1,109 @@
 """Group commit: frames that come while the disk is busy go to it together.
 
-One task owns the core; handlers put frames into a bounded queue and wait. While one group is being
-written the next one gathers, so the groups are as large as the load makes them. A full queue says
-Busy: the sender waits, nothing is dropped.
+One task owns the cores; handlers put frames into a bounded queue and wait. While one group is being
+written the next one gathers, so the groups are as large as the load makes them; each enterprise's
+part of a group is one transaction. A full queue says Busy: the sender waits, nothing is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from meltwatch.apps.core import Core
 from meltwatch.apps.watch import Watch
 from meltwatch.clock import Clock
-from meltwatch.errors import Bug
+from meltwatch.errors import Bug, Problem
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.port import Outcome
-from meltwatch.model.ids import EpochId, SourceId
+from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
 from meltwatch.model.log import SamplesRecord
 from meltwatch.model.plant import Plant
+from meltwatch.model.reason import Params
+from meltwatch.present.live.core_line import Obeyed, Order, OrderRefused, OutOfTurn
 from meltwatch.transport.errors import Busy
 
 MOST_WAITING = 256
 MOST_AT_ONCE = 64
 BUSY_AFTER_MS = 200
 MOST_TICKS_AT_ONCE = 100
-LONGEST_SLEEP_S = 1.0
-TRY_AGAIN_S = 0.2
+LOOK_EVERY_MS = 1_000
+"""How often a core is looked at though nothing comes: a wall clock may have jumped."""
+TRY_AGAIN_MS = 200
 
 _log = logging.getLogger(__name__)
 
-Waiting = tuple[SamplesRecord, bytes, "asyncio.Future[Outcome]"]
+
+class Waiting(NamedTuple):
+    """A frame that waits to be written, and whoever waits for it."""
+
+    core: Core
+    record: SamplesRecord
+    digest: bytes
+    done: asyncio.Future[Outcome]
 
 
 class Gathering:
-    """The receiver that stands between the HTTP intake and the core."""
+    """The receiver that stands between the HTTP intake and the cores of one home."""
 
-    def __init__(
-        self, core: Core, clock: Clock, on_group: Callable[[], None] | None = None
-    ) -> None:
-        """Gather for a core; `run` must be running for `take` to come back."""
-        self.core = core
+    def __init__(self, cores: Mapping[EnterpriseId, Core], clock: Clock) -> None:
+        """Gather for cores; `run` must be running for `take` to come back."""
+        self.cores = dict(cores)
         self.clock = clock
-        self.watch = Watch(clock)
-        self._on_group = on_group
+        self._watches = {enterprise: Watch(clock) for enterprise in cores}
+        self._look_at = dict.fromkeys(cores, clock.monotonic_ms())
+        self._owners: dict[SourceId, Core] = {}
         self._queue: asyncio.Queue[Waiting] = asyncio.Queue(MOST_WAITING)
         self._in_hand: list[Waiting] = []
         self._stopping = asyncio.Event()
         self._ended = False
-        self._store_lost = False
+        self._lost: set[EnterpriseId] = set()
 
-    @property
-    def plant(self) -> Plant:
-        """The plant in force."""
-        plant = self.core.journey.state.plant
-        if plant is None:
-            raise Bug("frames are taken before a plant is configured")
-        return plant
+    def plant_of(self, gateway: SourceId) -> Plant | None:
+        """Return the plant in force that has the gateway; None if none has."""
+        core = self._owner(gateway)
+        return None if core is None else core.journey.state.plant
 
     async def take(self, record: SamplesRecord, digest: bytes) -> Outcome:
         """Log a frame with whatever else is waiting.
 
-        Raises Busy, and Unavailable when the store fails or the core has ended.
+        Raises Busy, and Unavailable when the store fails or the cores have ended.
         """
         if self._ended:
             raise _ended()
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait((record, digest, done))
+            self._queue.put_nowait(Waiting(self._core(record.source), record, digest, done))
         except asyncio.QueueFull:
             raise Busy(BUSY_AFTER_MS) from None
         return await done
 
+    def obey(self, order: Order) -> Obeyed | OutOfTurn:
+        """Have an order logged and obeyed by its enterprise's core.
+
+        Raises OrderRefused, and Unavailable when the outcome is unknown or the cores have ended.
+        """
+        if self._ended:
+            raise _ended()
+        core = self.cores.get(order.enterprise)
+        if core is None:
+            told: Params = {"enterprise": order.enterprise}
+            raise OrderRefused(Problem("enterprise", "order.no_enterprise", told))
+        return core.obey(order, self.clock.wall_ms())
+
     def say_hello(self, gateway: SourceId, epoch: EpochId) -> EpochId:
         """Note that a gateway speaks in an epoch; return its newest one."""
-        return self.core.say_hello(gateway, epoch)
+        return self._core(gateway).say_hello(gateway, epoch)
 
-    def stored(self, pos: int) -> SamplesRecord | None:
-        """Return the frame stored at a position; None if it is there no more."""
-        return self.core.stored(pos)
+    def stored(self, gateway: SourceId, pos: int) -> SamplesRecord | None:
+        """Return the gateway's frame stored at a position; None if it is there no more."""
+        return self._core(gateway).stored(pos)
 
-    def last_seq(self, source: str) -> int:
-        """Return the last number stored of a source."""
-        return self.core.stream.last_seq(source)
+    def last_seq(self, gateway: SourceId, epoch: EpochId) -> int:
+        """Return the last number stored of a gateway's epoch."""
+        return self._core(gateway).stream.last_seq(f"{gateway}/{epoch}")
 
     async def run(self) -> None:
         """Write groups and tick until `stop`; then what is waiting is still written.
@@ -94,77 +114,115 @@ class Gathering:
         try:
             while not (self._stopping.is_set() and self._queue.empty()):
                 self._in_hand = await self._gather()
-                try:
-                    self._write()
-                    self._tick()
-                except Unavailable as error:
-                    self._lose(error)
-                else:
-                    self._recover()
+                for enterprise in self._due():
+                    try:
+                        self._write(self.cores[enterprise])
+                        self._tick(enterprise)
+                    except Unavailable as error:
+                        self._lose(enterprise, error)
+                    else:
+                        self._recover(enterprise)
         finally:
             self._ended = True
             while not self._queue.empty():
                 self._in_hand.append(self._queue.get_nowait())
-            self._tell_all(_ended())
+            _tell(self._in_hand, _ended())
 
     def stop(self) -> None:
         """Let `run` end once nothing is waiting."""
         self._stopping.set()
 
+    # whose it is
+
+    def _core(self, gateway: SourceId) -> Core:
+        core = self._owner(gateway)
+        if core is None:
+            raise Bug(f"{gateway} is no gateway of any plant here")
+        return core
+
+    def _owner(self, gateway: SourceId) -> Core | None:
+        """Return the core whose plant has the gateway; a config record may take it away."""
+        core = self._owners.get(gateway)
+        if core is None or not _has(core, gateway):
+            core = next((one for one in self.cores.values() if _has(one, gateway)), None)
+            if core is not None:
+                self._owners[gateway] = core
+        return core
+
+    # one round
+
     async def _gather(self) -> list[Waiting]:
-        """Wait for the first frame, or until a tick is due; then take what else is there."""
+        """Wait for the first frame, or until a core is due; then take what else is there."""
         try:
-            group = [await asyncio.wait_for(self._queue.get(), self._sleep_s())]
+            async with asyncio.timeout(self._sleep_s()):
+                group = [await self._queue.get()]
         except TimeoutError:
             return []
         while len(group) < MOST_AT_ONCE and not self._queue.empty():
             group.append(self._queue.get_nowait())
         return group
 
-    def _write(self) -> None:
-        if not self._in_hand:
+    def _due(self) -> list[EnterpriseId]:
+        """Return whose frames are in hand or whose time has come."""
+        now = self.clock.monotonic_ms()
+        told = {one.core.enterprise for one in self._in_hand}
+        return [one for one, at in self._look_at.items() if at <= now or one in told]
+
+    def _write(self, core: Core) -> None:
+        mine = [one for one in self._in_hand if one.core is core]
+        if not mine:
             return
-        outcomes = self.core.take_samples([(record, digest) for record, digest, _ in self._in_hand])
-        for (_, _, done), outcome in zip(self._in_hand, outcomes, strict=True):
-            if not done.done():
-                done.set_result(outcome)
-        self._in_hand = []
-        if self._on_group is not None:
-            self._on_group()
+        outcomes = core.take_samples([(one.record, one.digest) for one in mine])
+        for one, outcome in zip(mine, outcomes, strict=True):
+            if not one.done.done():
+                one.done.set_result(outcome)
+        self._in_hand = [one for one in self._in_hand if one.core is not core]
 
-    def _lose(self, error: Unavailable) -> None:
-        """Tell whoever waits; say it aloud once."""
-        self._tell_all(error)
-        if not self._store_lost:
-            _log.error("the store fails, frames are not taken: %s", error)
-        self._store_lost = True
-
-    def _recover(self) -> None:
-        if self._store_lost:
-            _log.warning("the store is back, frames are taken")
-        self._store_lost = False
-
-    def _tell_all(self, error: Unavailable) -> None:
-        for _, _, done in self._in_hand:
-            if not done.done():
-                done.set_exception(error)
-        self._in_hand = []
-
-    def _sleep_s(self) -> float:
-        if self._store_lost:
-            return TRY_AGAIN_S
-        wait = self.watch.sleep_ms(self.core.journey)
-        return LONGEST_SLEEP_S if wait is None else min(wait / 1000, LONGEST_SLEEP_S)
-
-    def _tick(self) -> None:
-        self.core.come_in_line()
+    def _tick(self, enterprise: EnterpriseId) -> None:
+        core, watch = self.cores[enterprise], self._watches[enterprise]
+        core.come_in_line()
         for _ in range(MOST_TICKS_AT_ONCE):
-            ticks = self.watch.due_ticks(self.core.journey)
+            ticks = watch.due_ticks(core.journey)
             if not ticks:
                 break
             for tick in ticks:
-                self.core.take_own(tick)
-        self.core.checkpoint(self.clock.wall_ms())
+                core.take_own(tick)
+        core.checkpoint(self.clock.wall_ms())
+        wait = watch.sleep_ms(core.journey)
+        wait = LOOK_EVERY_MS if wait is None else min(wait, LOOK_EVERY_MS)
+        self._look_at[enterprise] = self.clock.monotonic_ms() + wait
+
+    def _lose(self, enterprise: EnterpriseId, error: Unavailable) -> None:
+        """Tell whoever waits; say it aloud once."""
+        core = self.cores[enterprise]
+        _tell([one for one in self._in_hand if one.core is core], error)
+        self._in_hand = [one for one in self._in_hand if one.core is not core]
+        self._look_at[enterprise] = self.clock.monotonic_ms()
+        if not self._lost:
+            _log.error("the store fails, frames are not taken: %s", error)
+        self._lost.add(enterprise)
+
+    def _recover(self, enterprise: EnterpriseId) -> None:
+        if enterprise in self._lost:
+            self._lost.remove(enterprise)
+            if not self._lost:
+                _log.warning("the store is back, frames are taken")
+
+    def _sleep_s(self) -> float:
+        soonest = min(self._look_at.values(), default=0) - self.clock.monotonic_ms()
+        least = TRY_AGAIN_MS if self._lost else 0
+        return min(max(soonest, least), LOOK_EVERY_MS) / 1000
+
+
+def _has(core: Core, gateway: SourceId) -> bool:
+    plant = core.journey.state.plant
+    return plant is not None and gateway in plant.sources
+
+
+def _tell(waiting: Iterable[Waiting], error: Unavailable) -> None:
+    for one in waiting:
+        if not one.done.done():
+            one.done.set_exception(error)
 
 
 def _ended() -> Unavailable:

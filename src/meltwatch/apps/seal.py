@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from meltwatch.clock import Clock
@@ -24,34 +26,48 @@ LOOK_EVERY_S = 1.0
 
 
 def seal(
-    data: Path, enterprise: EnterpriseId, clock: Clock, *, once: bool, every_s: float = EVERY_S
+    data: Path,
+    enterprises: Iterable[EnterpriseId],
+    clock: Clock,
+    *,
+    once: bool,
+    every_s: float = EVERY_S,
 ) -> int:
     """Seal until SIGINT or SIGTERM, or once all that is there; return the number of segments.
 
-    What was read but not due is sealed at the end too: an orderly stop leaves nothing to redo.
+    Each enterprise has a directory of its own. What was read but not due is sealed at the end
+    too: an orderly stop leaves nothing to redo.
     """
     stopping = threading.Event()
     if not once:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stopping.set())
-    reader = EmbeddedReader(data / LEDGER)
-    sealer = Sealer(data / HISTORY, enterprise, every_s=every_s)
-    try:
+    with ExitStack() as opened:
+        while not once and not (data / LEDGER).is_dir():
+            if stopping.wait(LOOK_EVERY_S):  # the core has not made it yet
+                return 0
+        reader = EmbeddedReader(data / LEDGER)
+        opened.callback(reader.close)
+        sealers: dict[EnterpriseId, Sealer] = {}
+        for enterprise in enterprises:
+            sealer = Sealer(data / HISTORY / enterprise, enterprise, every_s=every_s)
+            opened.callback(sealer.close)
+            sealers[enterprise] = sealer
         made = 0
-        after = sealer.sealed_to()
+        after = {enterprise: sealer.sealed_to() for enterprise, sealer in sealers.items()}
         while True:
-            after, told = feed(reader, sealer, enterprise, after)
             now = clock.wall_ms()
             ending = once or stopping.is_set()
-            if sealer.due(now) or (ending and not told):
-                made += len(sealer.seal(now))
-            if ending and not told:
+            any_told = False
+            for enterprise, sealer in sealers.items():
+                after[enterprise], told = feed(reader, sealer, enterprise, after[enterprise])
+                any_told |= told
+                if sealer.due(now) or (ending and not told):
+                    made += len(sealer.seal(now))
+            if ending and not any_told:
                 return made
-            if not told:
+            if not any_told:
                 stopping.wait(LOOK_EVERY_S)
-    finally:
-        sealer.close()
-        reader.close()
 
 
 def feed(

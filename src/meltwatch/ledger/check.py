@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from meltwatch.audit.chain import Head, Row, wrong_with
 from meltwatch.errors import Problem
-from meltwatch.ledger import index, logfile, state
+from meltwatch.ledger import deeds, index, logfile, state
 from meltwatch.ledger.database import Format, Opening, guarded, open_reader
 from meltwatch.ledger.errors import LedgerError
-from meltwatch.ledger.port import Entry
+from meltwatch.ledger.port import CHAIN, Entry
 from meltwatch.ledger.shelf import Shelf
 
+_ROWS_AT_ONCE = 500
 DigestOf = Callable[[Entry], bytes]
 """What an entry's digest should be; the ledger itself only compares digests."""
 
@@ -105,11 +107,13 @@ class _Walk:
                 self.tell("ledger.index_differs", source=source, index=noted, log=logged)
 
     def state(self, connection: sqlite3.Connection) -> None:
-        """Check every checkpoint's bytes."""
+        """Check every checkpoint's bytes and the audit chain."""
         rows = connection.execute("SELECT id, partition, pos FROM checkpoints ORDER BY id")
         for id_, partition, pos in rows.fetchall():
             if state.sound_state(connection, id_) is None:
                 self.tell("ledger.checkpoint_damaged", partition=partition, pos=pos)
+        if deeds.are_kept(connection):
+            self.found += wrong_with(_audited(connection), Head(CHAIN))
 
     def _dense(self, pos: int, entry: Entry) -> None:
         before = self._seqs.get(entry.source)
@@ -123,6 +127,13 @@ class _Walk:
     def _digest(self, entry: Entry, key: str, number: int) -> None:
         if self._digest_of and self._digest_of(entry) != entry.digest:
             self.tell(key, source=entry.source, seq=entry.seq, number=number)
+
+
+def _audited(connection: sqlite3.Connection) -> Iterator[Row]:
+    after = 0
+    while rows := deeds.audit_rows(connection, after, _ROWS_AT_ONCE):
+        yield from rows
+        after = rows[-1].number
 
 
 def _entries(connection: sqlite3.Connection) -> Iterator[tuple[int, Entry]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -47,11 +47,16 @@ _BROKEN = frozenset(
 
 
 class Format(msgspec.Struct, frozen=True):
-    """What a kind of file is stamped with (`application_id`, `user_version`) and made of."""
+    """What a kind of file is stamped with (`application_id`, `user_version`) and made of.
+
+    `former`: for each older version that is read as it stands, the statements that lead a writer
+    from it to the next.
+    """
 
     application_id: int
     version: int
     schema: str
+    former: Mapping[int, tuple[str, ...]] = {}
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -62,7 +67,10 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 def open_writer(path: Path, form: Format, opening: Opening) -> sqlite3.Connection:
-    """Open or create a file for writing; raises `UnknownFormat` before touching a foreign one."""
+    """Open or create a file for writing, brought to the present version if it is a former one's.
+
+    Raises `UnknownFormat` before touching a foreign one.
+    """
     if not path.exists():
         _create(path, form, opening)
     connection = connect(path, "rw", opening)
@@ -73,6 +81,7 @@ def open_writer(path: Path, form: Format, opening: Opening) -> sqlite3.Connectio
         connection.execute(f"PRAGMA synchronous = {opening.sync}")
         # Some builds write zeros over what is deleted: dear for checkpoints, and nobody's promise.
         connection.execute("PRAGMA secure_delete = OFF")
+        _bring_up(connection, form)
     except BaseException:
         connection.close()
         raise
@@ -80,7 +89,7 @@ def open_writer(path: Path, form: Format, opening: Opening) -> sqlite3.Connectio
 
 
 def open_reader(path: Path, form: Format, opening: Opening) -> sqlite3.Connection:
-    """Open an existing file for reading only.
+    """Open an existing file for reading only, of the present version or a former one.
 
     Not `mode=ro`: such a connection leaves its side files behind and cannot recover a WAL that a
     crash has left.
@@ -180,5 +189,15 @@ def _create(path: Path, form: Format, opening: Opening) -> None:
 def _expect(connection: sqlite3.Connection, path: Path, form: Format) -> None:
     version = scalar(connection, "PRAGMA user_version")
     kin = scalar(connection, "PRAGMA application_id") == form.application_id
-    if not kin or version != form.version:
+    if not kin or version not in {form.version, *form.former}:
         raise UnknownFormat(str(path), version if kin else 0, form.version)
+
+
+def _bring_up(connection: sqlite3.Connection, form: Format) -> None:
+    if scalar(connection, "PRAGMA user_version") == form.version:
+        return
+    with transaction(connection):
+        for version in range(scalar(connection, "PRAGMA user_version"), form.version):
+            for statement in form.former[version]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {form.version}")

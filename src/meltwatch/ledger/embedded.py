@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from meltwatch.audit.chain import Head, Row
 from meltwatch.errors import Problem
 from meltwatch.ledger.admission import Held, admit
 from meltwatch.ledger.database import (
@@ -72,6 +73,14 @@ class EmbeddedHome:
     def partition(self, name: str) -> EmbeddedPartition:
         """Return a new handle, not yet the owner."""
         return self._state.partition(name)
+
+    def audit_head(self) -> Head:
+        """Return the end of the audit chain."""
+        return self._state.audit_head()
+
+    def audit(self, after: int, limit: int) -> list[Row]:
+        """Return up to `limit` audit rows with a number above `after`, by number."""
+        return self._state.audit(after, limit)
 
     def close(self) -> None:
         """Close every file, the lock last."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
+from meltwatch.audit.chain import Deed, Head, Row, following, head_after
 from meltwatch.ledger.admission import Held, admit
 from meltwatch.ledger.errors import Fenced, OutOfOrder, Truncated, Unavailable
 from meltwatch.ledger.port import (
+    CHAIN,
     Effect,
     Entry,
     KeptConflict,
@@ -19,6 +21,7 @@ from meltwatch.ledger.port import (
     Stored,
     gateway_epoch,
 )
+from meltwatch.model.encoding import encode
 
 
 class MemoryHome:
@@ -29,6 +32,7 @@ class MemoryHome:
         self._stream = MemoryStream()
         self._partitions: dict[str, _Kept] = {}
         self._effect_ids = _Counter()
+        self._trail = _Trail()
 
     @property
     def stream(self) -> MemoryStream:
@@ -38,7 +42,16 @@ class MemoryHome:
     def partition(self, name: str) -> MemoryPartition:
         """Return a new handle, not yet the owner."""
         kept = self._partitions.setdefault(name, _Kept())
-        return MemoryPartition(name, kept, self._effect_ids)
+        return MemoryPartition(name, kept, self._effect_ids, self._trail)
+
+    def audit_head(self) -> Head:
+        """Return the end of the audit chain."""
+        return self._trail.head()
+
+    def audit(self, after: int, limit: int) -> list[Row]:
+        """Return up to `limit` audit rows with a number above `after`, by number."""
+        rows = [row for _, _, row in self._trail.rows if row.number > after]
+        return rows[: max(limit, 0)]
 
     def close(self) -> None:
         """Do nothing: what is kept stays for the next handle."""
@@ -165,6 +178,27 @@ class _Counter:
         return self.last
 
 
+class _Trail:
+    """The audit rows of a home, each with the partition and the position of its commit."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.rows: list[tuple[str, int, Row]] = []
+
+    def head(self) -> Head:
+        return head_after(self.rows[-1][2]) if self.rows else Head(CHAIN)
+
+    def add(self, partition: str, pos: int, deeds: Sequence[Deed]) -> None:
+        """Add a row for each deed, or after any error none."""
+        with self.lock:
+            added, head = [], self.head()
+            for deed in deeds:
+                row = following(head, deed)
+                added.append((partition, pos, row))
+                head = head_after(row)
+            self.rows += added
+
+
 class _Kept:
     """What a partition keeps whoever owns it."""
 
@@ -172,7 +206,7 @@ class _Kept:
         self.lock = threading.RLock()
         self.fence = 0
         self.committed = 0
-        self.last_effects: tuple[bytes, ...] | None = None
+        self.last_commit: tuple[tuple[bytes, ...], tuple[bytes, ...]] | None = None
         self.effects: list[Effect] = []
         self.checkpoints: list[tuple[int, bytes]] = []
 
@@ -180,11 +214,12 @@ class _Kept:
 class MemoryPartition:
     """A `Partition` of a memory home."""
 
-    def __init__(self, name: str, kept: _Kept, effect_ids: _Counter) -> None:
+    def __init__(self, name: str, kept: _Kept, effect_ids: _Counter, trail: _Trail) -> None:
         """Make a handle that owns nothing yet."""
         self._name = name
         self._kept = kept
         self._effect_ids = effect_ids
+        self._trail = trail
         self._fence = 0
 
     def acquire(self) -> Owned:
@@ -202,18 +237,25 @@ class MemoryPartition:
         if not self._fence or self._fence != self._kept.fence:
             raise Fenced(self._name, self._fence, self._kept.fence)
 
-    def commit(self, pos: int, effects: Sequence[bytes]) -> bool:
-        """Move the position and keep the effects; False when this very commit had been made."""
+    def commit(self, pos: int, effects: Sequence[bytes], deeds: Sequence[Deed] = ()) -> bool:
+        """Move the position, keep effects and deeds; False when this very commit had been made."""
         with self._kept.lock:
             self.renew()
             told = tuple(bytes(data) for data in effects)
-            if pos == self._kept.committed and told == self._kept.last_effects:
+            commit = told, tuple(encode(deed) for deed in deeds)
+            if pos == self._kept.committed and commit == self._kept.last_commit:
                 return False
             if pos <= self._kept.committed:
                 raise OutOfOrder(self._name, self._kept.committed, pos)
-            self._kept.committed, self._kept.last_effects = pos, told
+            self._trail.add(self._name, pos, deeds)
+            self._kept.committed, self._kept.last_commit = pos, commit
             self._kept.effects += [Effect(self._effect_ids.next(), pos, data) for data in told]
             return True
+
+    def deeds_at(self, pos: int) -> list[Row]:
+        """Return the audit rows of the commit at `pos`, by number."""
+        with self._trail.lock:
+            return [row for *place, row in self._trail.rows if place == [self._name, pos]]
 
     def checkpoint(self, pos: int, state: bytes) -> None:
         """Keep the state as of `pos` and drop all but the last two."""

@@ -13,6 +13,11 @@ from typing import Protocol
 
 import msgspec
 
+from meltwatch.audit.chain import Deed, Head, Row
+
+CHAIN = "core"
+"""The name of a home's audit chain."""
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something to append: `data` is opaque, `digest` says whether two of a number are the same.
@@ -168,12 +173,17 @@ class Partition(Protocol):
         """Stay the owner; raises `Fenced`."""
         ...
 
-    def commit(self, pos: int, effects: Sequence[bytes]) -> bool:
-        """Move the committed position and keep its effects, in one transaction.
+    def commit(self, pos: int, effects: Sequence[bytes], deeds: Sequence[Deed] = ()) -> bool:
+        """Move the committed position, keep its effects and audit its deeds, in one transaction.
 
-        Returns False when this very commit had been made: a retry after `Unavailable`. Raises
-        `Fenced`, and `OutOfOrder` for a position that went back or repeats with other effects.
+        Each deed becomes the next row of the home's audit chain. Returns False, and adds nothing,
+        when this very commit had been made: a retry after `Unavailable`. Raises `Fenced`, and
+        `OutOfOrder` for a position that went back or repeats with other effects or deeds.
         """
+        ...
+
+    def deeds_at(self, pos: int) -> list[Row]:
+        """Return the audit rows of the commit at `pos`, by number; no owner needed."""
         ...
 
     def checkpoint(self, pos: int, state: bytes) -> None:
@@ -199,7 +209,22 @@ class Partition(Protocol):
         ...
 
 
-class Home(Protocol):
+class AuditTrail(Protocol):
+    """A home's audit chain as a reader sees it, in the writer's process or in another one.
+
+    One chain for all partitions; a row whose stored bytes were changed comes as `SPOILED`.
+    """
+
+    def audit_head(self) -> Head:
+        """Return the end of the chain; number 0 before any row."""
+        ...
+
+    def audit(self, after: int, limit: int) -> list[Row]:
+        """Return up to `limit` rows with a number above `after`, by number."""
+        ...
+
+
+class Home(AuditTrail, Protocol):
     """One place where a ledger lives."""
 
     @property

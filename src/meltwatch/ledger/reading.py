@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from meltwatch.audit.chain import Head, Row
+from meltwatch.ledger import deeds, state
 from meltwatch.ledger.database import Opening, Sync, guarded, open_reader
 from meltwatch.ledger.errors import Truncated
 from meltwatch.ledger.index import FORMAT, Index
-from meltwatch.ledger.port import KeptConflict, Stored
+from meltwatch.ledger.port import CHAIN, KeptConflict, Stored
 from meltwatch.ledger.shelf import Shelf, covering
 
 
@@ -86,3 +88,35 @@ class EmbeddedReader:
                 break
             found += self._shelf.reader(first).read(partition, after, limit - len(found))
         return found
+
+
+class AuditReader:
+    """An `AuditTrail` over a directory; safe to share between threads, one reads at a time."""
+
+    def __init__(self, directory: Path, *, sync: Sync = "full", busy_ms: int = 5_000) -> None:
+        """Open for reading; raises `Unavailable` when nothing is there, and `UnknownFormat`."""
+        self._path = directory / "state.sqlite"
+        self._reading = threading.Lock()
+        with guarded(self._path):
+            self._connection = open_reader(self._path, state.FORMAT, Opening(sync, busy_ms))
+
+    def audit_head(self) -> Head:
+        """Return the end of the chain; number 0 before any row."""
+        with self._looking() as connection:
+            return deeds.audit_head(connection) if deeds.are_kept(connection) else Head(CHAIN)
+
+    def audit(self, after: int, limit: int) -> list[Row]:
+        """Return up to `limit` rows with a number above `after`, by number."""
+        with self._looking() as connection:
+            kept = deeds.are_kept(connection)
+            return deeds.audit_rows(connection, after, limit) if kept else []
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._looking() as connection:
+            connection.close()
+
+    @contextmanager
+    def _looking(self) -> Iterator[sqlite3.Connection]:
+        with self._reading, guarded(self._path):
+            yield self._connection

@@ -1,4 +1,4 @@
-"""Who owns a partition, how far it is judged, what came of it: `state.sqlite`.
+"""Who owns a partition, how far it is judged, what came of it, who did it: `state.sqlite`.
 
 A commit is small and a checkpoint is large; both ask under the write lock whether the token is
 still in force, so that a former owner that wakes up can change nothing.
@@ -14,14 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from meltwatch.audit.chain import Deed, Head, Row
+from meltwatch.ledger import deeds as audited
 from meltwatch.ledger.database import Format, Opening, guarded, open_writer, scalar, transaction
 from meltwatch.ledger.errors import Damaged, Fenced, OutOfOrder
 from meltwatch.ledger.port import Effect, Owned
+from meltwatch.model.encoding import encode
 
 FORMAT = Format(
     application_id=0x4D575354,  # MWST
-    version=1,
-    schema="""\
+    version=2,
+    schema=f"""\
 CREATE TABLE partitions (
     partition     TEXT PRIMARY KEY,
     fence         INTEGER NOT NULL,
@@ -43,7 +46,10 @@ CREATE TABLE checkpoints (
     state     BLOB    NOT NULL
 ) STRICT;
 CREATE INDEX checkpoints_partition ON checkpoints (partition, id);
+{audited.TABLE};
+{audited.INDEX};
 """,
+    former={1: (audited.TABLE, audited.INDEX)},
 )
 
 _KEPT_CHECKPOINTS = 2
@@ -75,6 +81,16 @@ class StateFile:
         """Return the greatest committed position, below which none may be given again."""
         with self.working() as connection:
             return scalar(connection, "SELECT max(committed) FROM partitions")
+
+    def audit_head(self) -> Head:
+        """Return the end of the audit chain."""
+        with self.working() as connection:
+            return audited.audit_head(connection)
+
+    def audit(self, after: int, limit: int) -> list[Row]:
+        """Return up to `limit` audit rows with a number above `after`, by number."""
+        with self.working() as connection:
+            return audited.audit_rows(connection, after, limit)
 
     def close(self) -> None:
         """Close the file."""
@@ -115,9 +131,9 @@ class EmbeddedPartition:
         with self._file.working() as connection:
             self._own(connection)
 
-    def commit(self, pos: int, effects: Sequence[bytes]) -> bool:
-        """Move the position and keep the effects; False when this very commit had been made."""
-        digest = effects_digest(effects)
+    def commit(self, pos: int, effects: Sequence[bytes], deeds: Sequence[Deed] = ()) -> bool:
+        """Move the position, keep effects and deeds; False when this very commit had been made."""
+        digest = commit_digest(effects, deeds)
         with self._file.working() as connection, transaction(connection):
             standing = self._own(connection)
             if pos == standing.committed and digest == standing.commit_digest:
@@ -132,7 +148,13 @@ class EmbeddedPartition:
                 "INSERT INTO effects (partition, pos, data) VALUES (?, ?, ?)",
                 ((self._name, pos, data) for data in effects),
             )
+            audited.add_deeds(connection, self._name, pos, deeds)
         return True
+
+    def deeds_at(self, pos: int) -> list[Row]:
+        """Return the audit rows of the commit at `pos`, by number."""
+        with self._file.working() as connection:
+            return audited.rows_at(connection, self._name, pos)
 
     def checkpoint(self, pos: int, state: bytes) -> None:
         """Keep the state as of `pos` and drop all but the last two."""
@@ -240,10 +262,16 @@ def state_digest(pos: int, state: bytes) -> bytes:
     return digest.digest()
 
 
-def effects_digest(effects: Sequence[bytes]) -> bytes:
-    """Return the SHA-256 over effects, each behind its length (8 bytes, big endian)."""
+def commit_digest(effects: Sequence[bytes], deeds: Sequence[Deed]) -> bytes:
+    """Return the SHA-256 over effects, each behind its length (8 bytes, big endian).
+
+    Deeds, if there are any, follow in the same way behind a length that no effect has.
+    """
     digest = hashlib.sha256()
     for data in effects:
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
+        digest.update(len(data).to_bytes(8, "big") + data)
+    if deeds:
+        digest.update(b"\xff" * 8)
+    for data in map(encode, deeds):
+        digest.update(len(data).to_bytes(8, "big") + data)
     return digest.digest()

@@ -14,12 +14,12 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, NamedTuple, Protocol
 
-from meltwatch.errors import Problem
+from meltwatch.errors import Bug, Problem
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.port import Conflict, Gap, Known, Outcome
 from meltwatch.model.ids import EpochId, SourceId
 from meltwatch.model.log import Evidence, SamplesRecord
-from meltwatch.model.plant import Plant
+from meltwatch.model.plant import Plant, Source
 from meltwatch.model.reason import Params
 from meltwatch.present.problem import MEDIA_TYPE, problem_json
 from meltwatch.transport.admit import admit
@@ -71,11 +71,10 @@ class Reply(NamedTuple):
 
 
 class Receiver(Protocol):
-    """What stands behind intake: the node that owns the enterprise's log."""
+    """What stands behind intake: the node that owns the enterprises' logs."""
 
-    @property
-    def plant(self) -> Plant:
-        """The plant in force."""
+    def plant_of(self, gateway: SourceId) -> Plant | None:
+        """Return the plant in force that has the gateway; None if none has."""
         ...
 
     async def take(self, record: SamplesRecord, digest: bytes) -> Outcome:
@@ -86,12 +85,12 @@ class Receiver(Protocol):
         """Note that a gateway speaks in an epoch; return its newest one."""
         ...
 
-    def stored(self, pos: int) -> SamplesRecord | None:
-        """Return the frame stored at a position; None if it is there no more."""
+    def stored(self, gateway: SourceId, pos: int) -> SamplesRecord | None:
+        """Return the gateway's frame stored at a position; None if it is there no more."""
         ...
 
-    def last_seq(self, source: str) -> int:
-        """Return the last number stored of `gateway/epoch`; 0 before any."""
+    def last_seq(self, gateway: SourceId, epoch: EpochId) -> int:
+        """Return the last number stored of a gateway's epoch; 0 before any."""
         ...
 
 
@@ -110,8 +109,7 @@ class Intake:
         self.keys = keys
         self.now = now
         self.limits = limits
-        self._books: dict[SourceId, PointBook] = {}
-        self._plant: Plant | None = None
+        self._books: dict[SourceId, tuple[Plant, PointBook]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -138,36 +136,31 @@ class Intake:
 
     async def _frame(self, scope: Scope, receive: Receive) -> Reply:
         body = await self._body(receive)
-        now, plant = self.now(), self.receiver.plant
+        now, header = self.now(), _header(scope)
         checked = check_header(
             body,
-            _header(scope),
+            header,
             keys=self.keys,
-            sources=plant.sources,
+            sources=self._sources(header),
             now=now,
             limits=self.limits,
         )
         frame = checked.frame
-        admitted = admit(frame, self._book(plant, frame.gateway), now)
+        admitted = admit(frame, self._book(frame.gateway), now)
         outcome = await self.receiver.take(record_of(checked, admitted, now), checked.digest)
         if isinstance(outcome, Gap):
             raise SequenceGap(outcome.expected)
         if isinstance(outcome, Conflict):
             raise DigestConflict(frame.seq)
         if isinstance(outcome, Known) and outcome.pos is not None:
-            admitted = _admitted_then(self.receiver.stored(outcome.pos)) or admitted
-        last = self.receiver.last_seq(f"{frame.gateway}/{frame.epoch}")
+            admitted = _admitted_then(self.receiver.stored(frame.gateway, outcome.pos)) or admitted
+        last = self.receiver.last_seq(frame.gateway, frame.epoch)
         return Reply(200, encode(answer(admitted, last, self.now())))
 
     def _source(self, scope: Scope, source: re.Match[str]) -> Reply:
         gateway, epoch = SourceId(source[1]), EpochId(source[2])
-        check_asking(
-            scope["path"],
-            gateway,
-            _header(scope),
-            keys=self.keys,
-            sources=self.receiver.plant.sources,
-        )
+        header = _header(scope)
+        check_asking(scope["path"], gateway, header, keys=self.keys, sources=self._sources(header))
         if not re.match(EPOCH, epoch):  # it would be the newest for ever, or nobody's
             told: Params = {"expected": "epoch", "told": shown(epoch)}
             raise Malformed(problem("epoch", "frame.field_type", told))
@@ -175,7 +168,7 @@ class Intake:
             gateway=gateway,
             epoch=epoch,
             newest_epoch=self.receiver.say_hello(gateway, epoch),
-            last_seq=self.receiver.last_seq(f"{gateway}/{epoch}"),
+            last_seq=self.receiver.last_seq(gateway, epoch),
             server_time=self.now(),
         )
         return Reply(200, encode(standing))
@@ -221,13 +214,21 @@ class Intake:
             if not message.get("more_body", False):
                 return b"".join(parts)
 
-    def _book(self, plant: Plant, gateway: SourceId) -> PointBook:
+    def _sources(self, header: Header) -> Mapping[SourceId, Source]:
+        """Return the gateways of the plant that a message's key speaks for; none without one."""
+        key = self.keys.get(header.key or "")
+        plant = None if key is None else self.receiver.plant_of(key.gateway)
+        return {} if plant is None else plant.sources
+
+    def _book(self, gateway: SourceId) -> PointBook:
         """Return the gateway's book, made once for each config record."""
-        if self._plant is not plant:
-            self._plant, self._books = plant, {}
-        if gateway not in self._books:
-            self._books[gateway] = book_of(plant, gateway)
-        return self._books[gateway]
+        plant = self.receiver.plant_of(gateway)
+        if plant is None:
+            raise Bug(f"{gateway} was checked and has no plant")
+        known = self._books.get(gateway)
+        if known is None or known[0] is not plant:
+            known = self._books[gateway] = (plant, book_of(plant, gateway))
+        return known[1]
 
 
 def record_of(checked: Checked, admitted: Admitted, now: int) -> SamplesRecord:

@@ -6,8 +6,13 @@ Templates take the problem's params. A key without words is shown as it is, and 
 from __future__ import annotations
 
 from meltwatch.errors import Problem
+from meltwatch.present.words_api import API
+from meltwatch.present.words_audit import AUDIT
+from meltwatch.present.words_gateway import GATEWAY
 from meltwatch.present.words_given import GIVEN, Words
+from meltwatch.present.words_node import NODE
 from meltwatch.present.words_play import PLAY
+from meltwatch.present.words_register import REGISTER
 
 FRAME: dict[str, Words] = {
     "frame.body_too_large": (
@@ -164,7 +169,19 @@ SERVER: dict[str, Words] = {
     "route.method": ("此地址只接受 {allowed}", "This address takes {allowed} only"),
 }
 
-ALL: dict[str, Words] = {**FRAME, **ROW, **SESSION, **SERVER, **GIVEN, **PLAY}
+ALL: dict[str, Words] = {
+    **API,
+    **FRAME,
+    **ROW,
+    **SESSION,
+    **SERVER,
+    **GIVEN,
+    **PLAY,
+    **REGISTER,
+    **GATEWAY,
+    **NODE,
+    **AUDIT,
+}
 
 
 def words_of(problem: Problem) -> Words:

@@ -43,10 +43,6 @@ PLANT: dict[str, Words] = {
         "条件没有数值字段 {field}",
         "The condition has no figure {field}",
     ),
-    "another_enterprise": (
-        "此数据目录属于企业 {held},节点文件写的是 {told}:请换目录或改回企业",
-        "This directory holds the data of {held}, the node's file names {told}: use another one",
-    ),
     "vote_out_of_reach": (
         "m 为 {m},成员 {members} 个:m 应在 1 与成员数之间",
         "m is {m} of {members} members: it must lie between 1 and their number",

@@ -49,6 +49,12 @@ Keys of a source's reports (`lane.py`).
     session.refused         [reason]               session.server_behind   [told, first, through]
     session.answer_stalls   [told, sent]           session.conflict        [seq]
     session.recovered
+
+Keys of the outbox (`outbox.py`, `link.py`) and of a gateway (`apps/gateway.py`).
+
+    outbox.unavailable      [reason]               outbox.recovered
+    outbox.dropped          [frames, epoch]        gateway.clock_stepped   [ms]
+    gateway.rows_lost       [rows]
 """
 
 from __future__ import annotations

@@ -93,6 +93,7 @@ class Link:
         self._troubles: dict[EpochId, str] = {}
         self._opened_at: int | None = None
         self._owes_epoch = False
+        self._forgetting = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop` is set; then let the live lane finish for `farewell_s` at most.
@@ -161,12 +162,11 @@ class Link:
 
     async def _act(self, actions: tuple[sessions.Action, ...]) -> None:
         """Do the actions in their order; what takes time becomes a task of its own."""
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
+        self._moves()
         for action in actions:
             match action:
                 case Forget(epoch=epoch, through=through):
-                    await self._durably(self.outbox.forget, epoch, through)
+                    await self._forget(epoch, through)
                 case Ask(epoch=epoch):
                     self._spawn(self._ask(epoch))
                 case Send(epoch=epoch, seq=seq):
@@ -249,10 +249,23 @@ class Link:
         if self._is_live(stopped):
             await self._renew(None)
 
+    async def _forget(self, epoch: EpochId, through: int) -> None:
+        """Drop what is acknowledged; the farewell waits for it."""
+        self._forgetting += 1
+        try:
+            await self._durably(self.outbox.forget, epoch, through)
+        finally:
+            self._forgetting -= 1
+            self._moves()
+
+    def _moves(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
     async def _farewell(self) -> None:
         try:
             async with asyncio.timeout(self._server.waits.farewell_s):
-                while not self._live_rests():
+                while self._forgetting or not self._live_rests():
                     await self._moved.wait()
         except TimeoutError:
             return

@@ -36,6 +36,11 @@ _CLOCK = "clock"
 _NOTHING_YET = ua.StatusCode(ua.UInt32(StatusCodes.BadWaitingForInitialData))
 
 
+def node_of(name: str) -> str:
+    """Return the node id, as text, of a point's code or of the clock node `clock`."""
+    return f"ns={_NAMESPACE};s={name}"
+
+
 def rows_by_second(story: Story) -> Iterator[Second]:
     """Yield every second of a story with its rows, faults of delivery left out."""
     told = msgspec.structs.replace(story.told, lines_down=())
@@ -48,8 +53,8 @@ class Player:
 
     def __init__(self, points: Iterable[PointCode], clock: Clock, port: int = 0) -> None:
         """Make one on loopback; port 0 takes a free one."""
-        self.mapping = {code: f"ns={_NAMESPACE};s={code}" for code in points}
-        self.clock_node = f"ns={_NAMESPACE};s={_CLOCK}"
+        self.mapping = {code: node_of(code) for code in points}
+        self.clock_node = node_of(_CLOCK)
         self.server = Server()
         self.behind_ms = 0.0
         """How far play was behind its time at most."""

@@ -6,6 +6,7 @@ Between the plant's configuration and the gateway that makes frames. Nothing her
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -20,6 +21,11 @@ from meltwatch.model.log import Interval
 from meltwatch.model.sample import Row
 
 logger = logging.getLogger(__name__)
+
+_ABOVE_0 = (
+    *("heartbeat_s", "publishing_ms", "queue", "request_s", "silence_s"),
+    *("backoff_s", "backoff_most_s"),
+)
 
 
 class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +89,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     node. `number`: the value is none. `stamp`: no source time where only that counts.
     `overflow`: the server dropped values. `behind`: a row came after its interval was complete,
     told once in a run.
+
+    Their keys for people, `..._over` when it is over:
+
+        opcua.line        [why]             opcua.line_over
+        opcua.node        [node, status]    opcua.node_over
+        opcua.clock_node  [node, status]    opcua.clock_node_over
+        opcua.number      [type]            opcua.number_over
+        opcua.stamp                         opcua.stamp_over
+        opcua.overflow                      opcua.overflow_over
+        opcua.behind      [first, ms]       opcua.behind_over
     """
 
     key: Key
@@ -143,12 +159,19 @@ def _problems(asked: OpcUa) -> Iterator[Problem]:
         yield Problem(f"scaling/{code}", "unknown_point")
     if asked.domain == "recorded" and asked.clock_node is None:
         yield Problem("clock_node", "recorded_needs_clock_node")
+    yield from _of_figures(asked)
+
+
+def _of_figures(asked: OpcUa) -> Iterator[Problem]:
     stale = asked.least_stale_s
     if stale is not None and asked.heartbeat_s * 3 > stale:
         yield Problem("heartbeat_s", "heartbeat_too_slow", {"most_s": stale / 3})
-    for name in ("heartbeat_s", "publishing_ms", "queue", "request_s", "silence_s", "backoff_s"):
-        if not getattr(asked, name) > 0:
+    for name in _ABOVE_0:
+        if not 0 < getattr(asked, name) < math.inf:
             yield Problem(name, "not_positive")
+    for code, scale in asked.scaling.items():
+        if not (math.isfinite(scale.factor) and math.isfinite(scale.offset)):
+            yield Problem(f"scaling/{code}", "not_finite", {"value": f"{scale.factor:g}"})
     if asked.settle_ms < 0:
         yield Problem("settle_ms", "negative")
     if asked.silence_s * SECOND_MS <= 2 * max(asked.publishing_ms, SECOND_MS):

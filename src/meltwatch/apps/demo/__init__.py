@@ -1,0 +1,1 @@
+"""The demonstration: two simulated plants, their gateways and a server, in one command."""

@@ -1,0 +1,116 @@
+"""The web process: sign-in, API, screens and streams; orders on their way to the core."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+
+import uvicorn
+
+import meltwatch.present
+from meltwatch.apps.account import REGISTER
+from meltwatch.apps.node import Node
+from meltwatch.apps.seal import HISTORY, LEDGER
+from meltwatch.apps.signals import signalled
+from meltwatch.clock import Clock, SystemClock
+from meltwatch.history.trend import TrendColumns, Window, trend
+from meltwatch.ledger.errors import Unavailable
+from meltwatch.ledger.reading import EmbeddedReader
+from meltwatch.model.ids import EnterpriseId, PointCode
+from meltwatch.present.api.app import make_app
+from meltwatch.present.api.outbox import Outbox
+from meltwatch.present.api.web import Settings, Web
+from meltwatch.present.live.line import SocketLine
+from meltwatch.present.live.relay import Relay
+from meltwatch.register.register import Register
+
+SCREENS = Path(meltwatch.present.__file__).parent / "screens"
+GRACE_S = 2
+EMPTY = TrendColumns(at=(), least=(), most=(), last=(), blind=())
+
+
+class HistoryTrends:
+    """Trends of a data directory: what is sealed, and what the ledger holds behind it."""
+
+    def __init__(self, data: Path, node: Node, clock: Clock) -> None:
+        """Read beside core and sealer; the ledger may not be there yet."""
+        self.data, self.node, self.clock = data, node, clock
+
+    def trend(
+        self, enterprise: EnterpriseId, point: PointCode, at_from: int, at_to: int, width: int
+    ) -> TrendColumns:
+        """Return a point over `[at_from, at_to]`, thinned to at most `width` steps."""
+        window = Window(
+            at_from=at_from,
+            at_to=at_to,
+            width=width,
+            stale_ms=self.node.plants[enterprise].points[point].stale_ms,
+            now=self.clock.wall_ms(),
+        )
+        try:
+            reader = EmbeddedReader(self.data / LEDGER)
+        except Unavailable:
+            return EMPTY
+        try:
+            return trend(self.data / HISTORY / enterprise, reader, enterprise, point, window)
+        finally:
+            reader.close()
+
+
+def run_web(node: Node, data: Path, *, host: str, port: int) -> None:
+    """Serve people until SIGINT or SIGTERM."""
+    asyncio.run(_serve(node, data, host, port))
+
+
+async def _serve(node: Node, data: Path, host: str, port: int) -> None:
+    clock = SystemClock()
+    async with AsyncExitStack() as opened:
+        register = Register.open(data / REGISTER, node.name)
+        opened.callback(register.close)
+        line = await opened.enter_async_context(SocketLine(data))
+        relay = Relay(line, node.sites, clock)
+        outbox = Outbox(register, line, clock)
+        web = Web(
+            register=register,
+            relay=relay,
+            outbox=outbox,
+            trends=HistoryTrends(data, node, clock),
+            sites=node.sites,
+            clock=clock,
+            settings=Settings(node=node.name),
+        )
+        server = _Server(
+            uvicorn.Config(
+                make_app(web, SCREENS),
+                host=host,
+                port=port,
+                log_level="warning",
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+        stop = asyncio.Event()
+        with signalled(stop):
+            tasks = [asyncio.create_task(one) for one in (relay.run(), outbox.run())]
+            serving = asyncio.create_task(server.serve())
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({serving, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            relay.end()
+            server.should_exit = True
+            await serving
+            for task in (*tasks, stopping):
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            for one in ended:
+                if isinstance(one, Exception):
+                    raise one
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Change nothing."""
+        yield

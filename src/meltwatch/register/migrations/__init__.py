@@ -1,0 +1,1 @@
+"""How a register of an older version becomes one of this version: Alembic's scripts."""

@@ -1,0 +1,1 @@
+"""One script for each version, each told what it follows."""

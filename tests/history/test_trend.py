@@ -1,0 +1,179 @@
+"""A trend is what was stored, thinned: no extreme lost, nothing doubled, no hole drawn over."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from meltwatch.apps.core import entry_of
+from meltwatch.history.sealer import Sealer
+from meltwatch.history.trend import TrendColumns, Window, trend
+from meltwatch.ledger.memory import MemoryHome
+from meltwatch.model.encoding import record_of
+from meltwatch.model.ids import EnterpriseId, EpochId, PointCode, SourceId
+from meltwatch.model.log import Mark, SamplesRecord
+from meltwatch.model.sample import Row, batch_of
+
+PLANT = EnterpriseId("plant")
+FLOW, OTHER = PointCode("well-1/flow"), PointCode("well-1/other")
+BAD = 2
+
+
+class Scene:
+    """A log, of which as much is sealed as a test likes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.stream = MemoryHome().stream
+        self.seqs: dict[str, int] = {}
+
+    def frame(self, *rows: Row, epoch: str = "e1", mark: Mark = "real") -> None:
+        seq = self.seqs[epoch] = self.seqs.get(epoch, 0) + 1
+        record = SamplesRecord(
+            received_at=0,
+            source=SourceId("gw"),
+            epoch=EpochId(epoch),
+            seq=seq,
+            complete_from=0,
+            complete_to=max((row[1] for row in rows), default=0),
+            samples=batch_of(rows),
+            mark=mark,
+        )
+        self.stream.append(PLANT, [entry_of(record, f"gw/{epoch}", seq, bytes((seq,)) * 32)])
+
+    def seal(self) -> None:
+        with closing(Sealer(self.directory, PLANT)) as sealer:
+            for stored in self.stream.read(PLANT, sealer.sealed_to(), 10_000):
+                record = record_of(stored.data)
+                assert isinstance(record, SamplesRecord)
+                sealer.take(stored.pos, record)
+            sealer.seal(0)
+
+    def trend(
+        self, at_from: int, at_to: int, width: int = 1000, stale_ms: int | None = None
+    ) -> TrendColumns:
+        window = Window(at_from=at_from, at_to=at_to, width=width, stale_ms=stale_ms)
+        return trend(self.directory, self.stream, PLANT, FLOW, window)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path / "history")
+
+
+def test_nothing_sealed_and_nothing_told_is_an_empty_trend(scene: Scene) -> None:
+    assert scene.trend(0, 1000) == TrendColumns(at=(), least=(), most=(), last=(), blind=())
+
+
+def test_what_is_sealed_and_what_is_not_yet_are_one(scene: Scene) -> None:
+    scene.frame((FLOW, 1, 10.0, 0), (OTHER, 1, 99.0, 0), (FLOW, 2, 11.0, 0))
+    scene.seal()
+    scene.frame((FLOW, 3, 12.0, 0))
+    scene.frame((FLOW, 4, 13.0, 0), (FLOW, 9, 14.0, 0))
+    told = scene.trend(1, 4)
+    assert told.at == (1, 2, 3, 4)
+    assert told.last == (10.0, 11.0, 12.0, 13.0)
+
+
+def test_a_test_frame_is_not_the_plant(scene: Scene) -> None:
+    scene.frame((FLOW, 1, 10.0, 64), mark="test")
+    scene.seal()
+    scene.frame((FLOW, 2, 10.0, 64), mark="test")
+    assert scene.trend(0, 10).at == ()
+
+
+@pytest.mark.parametrize("sealed", [0, 1, 2])
+def test_a_corrected_value_is_told_once_as_corrected(scene: Scene, sealed: int) -> None:
+    for number, value in enumerate((10.0, 70.0)):
+        if number == sealed:
+            scene.seal()
+        scene.frame((FLOW, 5, value, 0))
+    if sealed == 2:
+        scene.seal()
+    assert scene.trend(0, 10).last == (70.0,)
+
+
+def test_a_step_keeps_its_extremes(scene: Scene) -> None:
+    values = [5.0] * 100
+    values[37], values[62] = -3.0, 40.0
+    scene.frame(*((FLOW, at, value, 0) for at, value in enumerate(values)))
+    scene.seal()
+    told = scene.trend(0, 99, width=4)
+    assert told.at == (24, 49, 74, 99)
+    assert told.least == (5.0, -3.0, 5.0, 5.0)
+    assert told.most == (5.0, 5.0, 40.0, 5.0)
+    assert told.last == (5.0, 5.0, 5.0, 5.0)
+
+
+def test_a_bad_value_is_no_value(scene: Scene) -> None:
+    scene.frame((FLOW, 1, 10.0, 0), (FLOW, 2, 99.0, BAD), (FLOW, 3, math.nan, BAD))
+    told = scene.trend(0, 3, width=1)
+    assert (told.least, told.most, told.last) == ((10.0,), (10.0,), (None,))
+
+
+def test_where_the_point_was_stale_it_is_blind(scene: Scene) -> None:
+    scene.frame(*((FLOW, at, 1.0, 0) for at in (2000, 3000, 9000, 9500)))
+    assert scene.trend(0, 20_000, stale_ms=2000).blind == (
+        (0, 2000),
+        (5000, 9000),
+        (11_500, 20_000),
+    )
+
+
+def test_a_value_from_before_the_window_still_holds_in_it(scene: Scene) -> None:
+    scene.frame((FLOW, 900, 1.0, 0), (FLOW, 2000, 1.0, 0))
+    assert scene.trend(1000, 2500, stale_ms=2000).blind == ()
+
+
+def test_a_point_without_any_value_is_blind_all_over(scene: Scene) -> None:
+    assert scene.trend(0, 1000, stale_ms=100).blind == ((0, 1000),)
+
+
+rows = st.tuples(
+    st.integers(0, 60), st.sampled_from([1.0, 2.0, 3.5, -4.0]), st.sampled_from([0, 0, 0, 1, BAD])
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    frames=st.lists(st.lists(rows, max_size=8), max_size=8),
+    cut=st.integers(0, 8),
+    width=st.integers(1, 70),
+)
+def test_a_trend_is_what_a_plain_reading_says(
+    tmp_path_factory: pytest.TempPathFactory,
+    frames: list[list[tuple[int, float, int]]],
+    cut: int,
+    width: int,
+) -> None:
+    """However much is sealed, steps are those of the rows that rule, as plain Python finds them."""
+    scene = Scene(tmp_path_factory.mktemp("history"))
+    ruling: dict[int, tuple[float, bool]] = {}
+    good: set[tuple[int, float]] = set()
+    for number, told in enumerate(frames):
+        if number == cut:
+            scene.seal()
+        scene.frame(*((FLOW, at, value, bits) for at, value, bits in told))
+        for at, value, bits in told:
+            good |= {(at, value)} if not bits & BAD else set()
+            ruling[at] = (value, True)
+    steps: dict[int, list[tuple[int, float | None]]] = {}
+    for at in sorted(ruling):
+        value, _ = ruling[at]
+        steps.setdefault(at * width // 61, []).append((at, value if (at, value) in good else None))
+    wanted = [
+        (
+            step[-1][0],
+            min((value for _, value in step if value is not None), default=None),
+            max((value for _, value in step if value is not None), default=None),
+            step[-1][1],
+        )
+        for step in steps.values()
+    ]
+    found = scene.trend(0, 60, width)
+    assert list(zip(found.at, found.least, found.most, found.last, strict=True)) == wanted

@@ -1,0 +1,1 @@
+"""Stories and a recorded accident through real servers, real links and a real core."""

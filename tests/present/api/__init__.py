@@ -1,0 +1,1 @@
+"""The web process as screens meet it: real register, scripted core."""

@@ -1,0 +1,1 @@
+"""The register: people, sessions, orders, and their audit chain."""

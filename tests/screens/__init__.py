@@ -1,0 +1,1 @@
+"""The screens as a person meets them: real server, real Chromium."""

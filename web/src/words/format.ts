@@ -1,0 +1,21 @@
+// Instants and values for people: China's time, as the notices and the logs of plants have it.
+const ZONE = 'Asia/Shanghai'
+const TIME = new Intl.DateTimeFormat('zh-CN', { timeZone: ZONE, hour12: false, hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const DAY = new Intl.DateTimeFormat('en-CA', { timeZone: ZONE, year: 'numeric', month: '2-digit', day: '2-digit' })
+
+export function timeOf(at: number): string {
+  return TIME.format(at)
+}
+
+/** The time, with the date before it when that is another day than `now`'s. */
+export function instantOf(at: number, now: number): string {
+  const day = DAY.format(at)
+  return day === DAY.format(now) ? timeOf(at) : `${day.slice(5)} ${timeOf(at)}`
+}
+
+/** A value with as many digits as its range deserves. */
+export function valueOf(value: number, range: [number, number] | null): string {
+  const span = range ? Math.abs(range[1] - range[0]) : Math.max(Math.abs(value), 1)
+  const digits = span <= 1 ? 3 : span <= 50 ? 2 : span <= 1000 ? 1 : 0
+  return value.toFixed(digits)
+}
