@@ -8,7 +8,9 @@ import { heardServer, serverNow } from './clock'
 import { Stream, type Connection } from './stream'
 
 const KEPT_MS = 10 * 60_000
-const KEPT_VALUES = 700
+const KEPT_VALUES = 1200
+const SEEDED = 60
+const SEED_STEPS = 150
 
 export interface Trace {
   at: number[]
@@ -25,6 +27,7 @@ export const usePlant = defineStore('plant', () => {
   const refused = shallowRef<{ status: number; text: Text } | null>(null)
   let stream: Stream | null = null
   let enterprise = ''
+  let seeded = false
 
   async function open(which: string): Promise<void> {
     close()
@@ -55,6 +58,7 @@ export const usePlant = defineStore('plant', () => {
     stream?.close()
     stream = null
     enterprise = ''
+    seeded = false
     plant.value = null
     now.value = null
     refused.value = null
@@ -67,7 +71,31 @@ export const usePlant = defineStore('plant', () => {
     now.value = begin(picture)
     heardServer(picture.now)
     note(picture.values)
+    if (!seeded) {
+      seeded = true
+      void seed(enterprise)
+    }
     return true
+  }
+
+  /** Fetch the minutes before this screen was opened, point after point, so nobody waits for it. */
+  async function seed(which: string): Promise<void> {
+    for (const point of plant.value?.points.slice(0, SEEDED) ?? []) {
+      const to = serverNow.value
+      try {
+        const told = await api.trend(which, point.code, to - KEPT_MS, to, SEED_STEPS)
+        if (enterprise !== which) return
+        const trace = traces.value.get(point.code) ?? { at: [], value: [] }
+        const first = trace.at[0] ?? Infinity
+        const older = told.at.map((at, n) => [at, told.last[n] ?? null] as const).filter(([at]) => at < first)
+        trace.at.unshift(...older.map(([at]) => at))
+        trace.value.unshift(...older.map(([, value]) => value))
+        traces.value.set(point.code, trace)
+        triggerRef(traces)
+      } catch {
+        return // the lines then begin with this screen
+      }
+    }
   }
 
   function goOn(delta: Delta): boolean {

@@ -3,8 +3,8 @@ import type { Beat } from '../api/shapes'
 
 export type Connection = 'connecting' | 'live' | 'disconnected'
 
-const SILENT_MS = 4_500 // two beats and a little: nothing on the screen may look current after that
-const LOOK_MS = 500
+const SILENT_MS = 4_000 // two beats: nothing on the screen may look current after that
+const LOOK_MS = 250
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 8_000
 
