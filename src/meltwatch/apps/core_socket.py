@@ -154,7 +154,7 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _body(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     async with asyncio.timeout(BODY_S):
         while True:
             message = await receive()
@@ -162,7 +162,7 @@ async def _body(receive: Receive) -> bytes:
             if len(body) > MOST_ORDER_BYTES:
                 raise msgspec.DecodeError(f"more than {MOST_ORDER_BYTES} bytes")
             if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                return body
+                return bytes(body)
 
 
 async def _answer(send: Send, status: int, told: msgspec.Struct | None = None) -> None:

@@ -205,7 +205,7 @@ class Teller:
         return _same(f"{figure(value)} {unit}".rstrip())
 
     def _subject(self, params: Params) -> Text:
-        """Return what a step is about: a point or gateway that is away, else a condition, hazard."""
+        """Return what a step is about: a point or gateway that is away, a condition, a hazard."""
         name = str(params.get("condition", ""))
         match self.conditions.get(ConditionId(name)):
             case Silent(point=point):

@@ -94,7 +94,7 @@ async def on_stage(path: Path, **other: Any) -> AsyncIterator[Stage]:
         stack.callback(stage.register.close)
         for running in (stage.relay.run(), stage.outbox.run()):
             stack.push_async_callback(_end, asyncio.create_task(running))
-        while stage.relay.away_since is not None:
+        while stage.relay.away_since is not None:  # noqa: ASYNC110  # the line is scripted
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         yield stage

@@ -62,7 +62,7 @@ def keys_in_risk(field: str) -> set[str]:
                 if given.arg == field and isinstance(given.value, ast.JoinedStr):
                     end = given.value.values[-1]
                     assert isinstance(end, ast.Constant)
-                    found |= {f"{one.value}{end.value}" for one in (Move.VERIFY, Move.HANDLE)}
+                    found |= {f"{one.value}{end.value!s}" for one in (Move.VERIFY, Move.HANDLE)}
     return found
 
 
@@ -109,7 +109,10 @@ def test_both_languages_say_the_same_figures(templates: dict[str, tuple[str, str
             "silent",
             {"point": "well-2/mould_flow", "since": NOW - 86_400_000},
             "2号井 结晶器进水流量 断数,最后为 无数值,自 2025-06-14 23:06:40 起",
-            "Well 2, Mould water flow is silent, its last value no value, since 2025-06-14 23:06:40",
+            (
+                "Well 2, Mould water flow is silent, its last value no value, "
+                "since 2025-06-14 23:06:40"
+            ),
         ),
         (
             "state",
@@ -133,22 +136,28 @@ def test_both_languages_say_the_same_figures(templates: dict[str, tuple[str, str
                 "limit": 30.0,
             },
             "1号井 结晶器进水流量 120 m³/h 减 2号井 结晶器进水流量 80 m³/h,达到高限 30 m³/h",
-            "Well 1, Mould water flow 120 m³/h less Well 2, Mould water flow 80 m³/h: "
-            "at or above the limit 30 m³/h",
+            (
+                "Well 1, Mould water flow 120 m³/h less Well 2, Mould water flow 80 m³/h: "
+                "at or above the limit 30 m³/h"
+            ),
         ),
         (
             "interlock",
             {"cause": "well-1/mould_flow.LL", "missing": "well-1/drain_open", "within_s": 3.0},
             "“1号井 结晶器进水流量 低低”之后 3 秒内联锁动作未同时到位:1号井 紧急排放阀",
-            "The interlock did not act as a whole within 3 s of "
-            "“Well 1, Mould water flow very low”: Well 1, Emergency drain",
+            (
+                "The interlock did not act as a whole within 3 s of "
+                "“Well 1, Mould water flow very low”: Well 1, Emergency drain"
+            ),
         ),
         (
             "vote",
             {"true": "well-1/mould_flow.LL well-2/mould_flow.LL", "m": 2},
             "同时成立:1号井 结晶器进水流量 低低、2号井 结晶器进水流量 低低(达到 2 项)",
-            "True together: Well 1, Mould water flow very low, Well 2, Mould water flow very low "
-            "(2 are enough)",
+            (
+                "True together: Well 1, Mould water flow very low, "
+                "Well 2, Mould water flow very low (2 are enough)"
+            ),
         ),
         ("of_tomorrow", {"point": "x"}, "of_tomorrow", "of_tomorrow"),
     ],

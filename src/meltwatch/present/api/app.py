@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from litestar import Litestar, MediaType, Response, get
+from litestar import Litestar, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
@@ -93,7 +93,7 @@ def make_app(web: Web, screens: Path | None, *, more: Sequence[HTTPRouteHandler]
     return app
 
 
-async def _add_headers(message: Message, scope: Scope) -> None:
+async def _add_headers(message: Message, _: Scope) -> None:
     """Add what every answer carries; nothing of the API may be kept by anybody."""
     if message["type"] != "http.response.start":
         return

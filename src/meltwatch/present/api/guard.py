@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import anyio.to_thread
@@ -37,7 +38,7 @@ def guard_of(web: Web) -> Guard:
     """Return the guard of an app."""
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        scope = connection.scope
+        scope: dict[str, Any] = connection.scope  # type: ignore[assignment]  # of HTTP: `routes_of`
         right = TABLE.get((scope["method"], scope["path_template"]))
         if right is None:
             raise _no_method(connection)
@@ -90,7 +91,7 @@ def _check_right(web: Web, connection: Connection, account: Account, right: Righ
         raise ApiRefused(403, _with_roles(problem, allowed))
 
 
-def _with_roles(problem: Problem, allowed: list[str]) -> Problem:
+def _with_roles(problem: Problem, allowed: Sequence[str]) -> Problem:
     told = ", ".join(f"{_ROLES_ZH.get(one, one)} {one}" for one in allowed)
     return Problem(problem.place, problem.key, {**problem.params, "allowed": told})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from litestar import Response, post
 from litestar.params import FromPath, JSONBody
@@ -88,7 +89,7 @@ def _case(web: Web, enterprise: str, case: str) -> CaseId:
     return which
 
 
-def _who(request: SignedIn, web: Web, why: str) -> dict[str, str]:
+def _who(request: SignedIn, web: Web, why: str) -> dict[str, Any]:
     """Return what every command carries."""
     return {
         "id": CommandId(secrets.token_hex(ID_BYTES)),

@@ -77,7 +77,7 @@ def say_no_to_http(request: AnyRequest, error: HTTPException) -> Response[bytes]
             problems = [Problem(path, "route.method", {"allowed": allowed})]
             headers = {"allow": allowed}
         case 413:
-            most = request.route_handler.resolve_request_max_body_size()
+            most = request.route_handler.resolve_request_max_body_size() or 0
             problems = [Problem("body", "request.body_too_large", {"limit": most})]
         case 400:
             problems = list(_malformed(error))
@@ -92,11 +92,26 @@ def say_sorry(request: AnyRequest, error: Exception) -> Response[bytes]:
     return say_no(request, ApiRefused(500, Problem("", "server.fault")))
 
 
-_SHORT = re.compile(r"Expected `(?:str|array)` of length >= (\d+)")
-_LONG = re.compile(r"Expected `(?:str|array)` of length <= (\d+)")
-_MISSING = re.compile(r"Object missing required field `([^`]+)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `([^`]+)`")
-_TYPE = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
+_USUAL: tuple[tuple[re.Pattern[str], str, tuple[str, ...]], ...] = (
+    (re.compile(r"Expected `(?:str|array)` of length >= (\d+)"), "request.too_short", ("least",)),
+    (re.compile(r"Expected `(?:str|array)` of length <= (\d+)"), "request.too_long", ("most",)),
+    (
+        re.compile(r"Object missing required field `([^`]+)`"),
+        "request.field_missing",
+        ("field",),
+    ),
+    (
+        re.compile(r"Object contains unknown field `([^`]+)`"),
+        "request.field_unknown",
+        ("field",),
+    ),
+    (
+        re.compile(r"Expected `([^`]+)`, got `([^`]+)`"),
+        "request.wrong_type",
+        ("expected", "told"),
+    ),
+)
+"""What msgspec says, the key of what we say, and the parameters in their order."""
 _NO_PARAMETER = re.compile(r"Missing required query parameter '([^']+)'")
 _NO_BODY = "'data'"
 _TRUNCATED = "Input data was truncated"
@@ -124,17 +139,13 @@ def _of_message(place: str, why: str) -> Problem:
     """Return msgspec's message as a problem of ours, as far as it is one of the usual ones."""
     within = _PLACE.search(why)
     place = place or (f"body/{within[1]}" if within and within[1] else "body")
-    if found := _SHORT.search(why):
-        return Problem(place, "request.too_short", {"least": int(found[1])})
-    if found := _LONG.search(why):
-        return Problem(place, "request.too_long", {"most": int(found[1])})
-    if found := _MISSING.search(why):
-        return Problem(place, "request.field_missing", {"field": found[1]})
-    if found := _UNKNOWN.search(why):
-        return Problem(place, "request.field_unknown", {"field": found[1][:_WHY_MOST]})
-    if found := _TYPE.search(why):
-        types: Params = {"expected": found[1], "told": found[2]}
-        return Problem(place, "request.wrong_type", types)
+    for told, key, names in _USUAL:
+        if found := told.search(why):
+            params: Params = {
+                name: int(one) if one.isdigit() else one[:_WHY_MOST]
+                for name, one in zip(names, found.groups(), strict=True)
+            }
+            return Problem(place, key, params)
     if found := _NO_PARAMETER.search(why):
         return Problem(f"query/{found[1]}", "request.field_missing", {"field": found[1]})
     if why == _NO_BODY:

@@ -46,7 +46,7 @@ class SocketLine:
                 if response.status_code != httpx.codes.OK:
                     raise CoreAway(f"{self.path}: answers {response.status_code}")
                 cut = Unframing()
-                raw = cast(AsyncGenerator[bytes, None], response.aiter_raw())
+                raw = cast("AsyncGenerator[bytes, None]", response.aiter_raw())
                 async with aclosing(raw) as parts:
                     async for data in parts:
                         for one in cut.feed(data):

@@ -25,7 +25,7 @@ from meltwatch.present.live.picture import Delta, Missed, Picture, Told, apply
 from meltwatch.present.live.views import cases_by_occurrence, delta_of, picture_of, summary_of
 
 MOST_WAITING = 150
-"""Events that may wait for one screen before its stream is ended: at five a second, half a minute."""
+"""Events that may wait for one screen before it is ended: at five a second, half a minute."""
 FIRST_RETRY_S, MOST_RETRY_S = 0.1, 2.0
 
 _log = logging.getLogger(__name__)

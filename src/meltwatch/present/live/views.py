@@ -6,7 +6,8 @@ what is grave, open or raised was decided where it belongs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Literal, TypeVar, cast
 
 from meltwatch.alarm.occurrence import Occurrence
@@ -14,7 +15,7 @@ from meltwatch.alarm.standing import Standing
 from meltwatch.handling.case import Case
 from meltwatch.handling.progress import TABLE, Move
 from meltwatch.model.condition import Condition, High, Low, main_points, members
-from meltwatch.model.ids import CaseId, ConditionId, OccurrenceId, PointCode, bare
+from meltwatch.model.ids import CaseId, ConditionId, OccurrenceId, PointCode, SourceId, bare
 from meltwatch.model.plant import Plant, Point
 from meltwatch.model.risk_model import Colour, ColourName, RiskModel
 from meltwatch.model.site import Site
@@ -275,7 +276,7 @@ def _values(values: Mapping[PointCode, Latest]) -> dict[str, shapes.Value]:
     }
 
 
-def _lines(lines: Mapping[str, Line]) -> dict[str, shapes.Line]:
+def _lines(lines: Mapping[SourceId, Line]) -> dict[str, shapes.Line]:
     return {
         name: shapes.Line(
             complete_to=one.complete_to, heard_at=one.heard_at, offline_since=one.offline_since
@@ -292,5 +293,5 @@ def _unit(code: str) -> str:
     return code.partition("/")[0]
 
 
-def _named(known: Mapping[K, V], names: Set[K]) -> list[V]:
+def _named(known: Mapping[K, V], names: AbstractSet[K]) -> list[V]:
     return [one for name, one in known.items() if name in names]
