@@ -21,6 +21,7 @@ PARTS: dict[str, list[str]] = {
     "collect": [*PYTEST, "tests/collect"],
     "history": [*PYTEST, "tests/history"],
     "opcua": [*PYTEST, "tests/opcua_stories"],
+    "smoke": ["make", "--no-print-directory", "demo", "SMOKE=1"],
     "screens": [*PYTEST, "tests/screens"],
     "stories": [*PYTEST, "tests/stories"],
     "properties": [*PYTEST, "tests/properties"],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from meltwatch.register.account import Account, Doer
@@ -34,8 +37,18 @@ ELSEWHERE = (
 
 
 def register_with(path: Path) -> Register:
-    """Return a register in which they all may sign in."""
-    register = Register.open(path, "county")
-    for account in (*HERE, *ELSEWHERE):
-        register.add_account(account, PASSWORD, BY, NOW)
-    return register
+    """Return a register in which they all may sign in; one that is there is opened as it is."""
+    if not path.exists():
+        path.write_bytes(_made())
+    return Register.open(path, "county")
+
+
+@cache
+def _made() -> bytes:
+    """Make the register once: a password takes a while to hash, as it should."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "register.db"
+        with closing(Register.open(path, "county")) as register:
+            for account in (*HERE, *ELSEWHERE):
+                register.add_account(account, PASSWORD, BY, NOW)
+        return path.read_bytes()

@@ -92,26 +92,34 @@ def say_sorry(request: AnyRequest, error: Exception) -> Response[bytes]:
     return say_no(request, ApiRefused(500, Problem("", "server.fault")))
 
 
-_USUAL: tuple[tuple[re.Pattern[str], str, tuple[str, ...]], ...] = (
-    (re.compile(r"Expected `(?:str|array)` of length >= (\d+)"), "request.too_short", ("least",)),
-    (re.compile(r"Expected `(?:str|array)` of length <= (\d+)"), "request.too_long", ("most",)),
+_USUAL: tuple[tuple[re.Pattern[str], Problem, tuple[str, ...]], ...] = (
+    (
+        re.compile(r"Expected `(?:str|array)` of length >= (\d+)"),
+        Problem("", "request.too_short"),
+        ("least",),
+    ),
+    (
+        re.compile(r"Expected `(?:str|array)` of length <= (\d+)"),
+        Problem("", "request.too_long"),
+        ("most",),
+    ),
     (
         re.compile(r"Object missing required field `([^`]+)`"),
-        "request.field_missing",
+        Problem("", "request.field_missing"),
         ("field",),
     ),
     (
         re.compile(r"Object contains unknown field `([^`]+)`"),
-        "request.field_unknown",
+        Problem("", "request.field_unknown"),
         ("field",),
     ),
     (
         re.compile(r"Expected `([^`]+)`, got `([^`]+)`"),
-        "request.wrong_type",
+        Problem("", "request.wrong_type"),
         ("expected", "told"),
     ),
 )
-"""What msgspec says, the key of what we say, and the parameters in their order."""
+"""What msgspec says, what we say, and the parameters in their order."""
 _NO_PARAMETER = re.compile(r"Missing required query parameter '([^']+)'")
 _NO_BODY = "'data'"
 _TRUNCATED = "Input data was truncated"
@@ -139,13 +147,13 @@ def _of_message(place: str, why: str) -> Problem:
     """Return msgspec's message as a problem of ours, as far as it is one of the usual ones."""
     within = _PLACE.search(why)
     place = place or (f"body/{within[1]}" if within and within[1] else "body")
-    for told, key, names in _USUAL:
+    for told, problem, names in _USUAL:
         if found := told.search(why):
             params: Params = {
                 name: int(one) if one.isdigit() else one[:_WHY_MOST]
                 for name, one in zip(names, found.groups(), strict=True)
             }
-            return Problem(place, key, params)
+            return Problem(place, problem.key, params)
     if found := _NO_PARAMETER.search(why):
         return Problem(f"query/{found[1]}", "request.field_missing", {"field": found[1]})
     if why == _NO_BODY:
