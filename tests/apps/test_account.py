@@ -67,3 +67,11 @@ def test_a_new_password_opens_and_the_old_one_does_not(
     with closing(Register.open(tmp_path / "register.db")) as register:
         _, account = register.sign_in("li", "another long one", "here", 0)
     assert account == Account(login="li", name="李工", role="safety", enterprise="plant-1")
+
+
+def test_a_register_that_cannot_be_used_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "register.db").write_bytes(b"not a database" * 100)
+    assert run(monkeypatch, tmp_path, "account", "list") == 2
+    assert "The register cannot be used" in capsys.readouterr().err

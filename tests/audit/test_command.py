@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from meltwatch.apps import cli
+from meltwatch.apps.account import REGISTER
 from meltwatch.apps.audit import head_of, line_of, run_verify, verify
 from meltwatch.apps.seal import LEDGER
-from meltwatch.audit.chain import Head, head_after
+from meltwatch.audit.chain import Head
 from meltwatch.errors import Refused
 from meltwatch.ledger.embedded import EmbeddedHome
-from tests.audit.telling import chain, deed, keys
+from meltwatch.register.order import Obeyed
+from meltwatch.register.register import Register
+from tests.audit.telling import deed, keys
+from tests.register.people import NOW, PLANT, acknowledge
 
 HEX = "ab" * 32
 
@@ -83,21 +85,25 @@ def test_a_cut_end_is_found_by_the_head_on_paper(
     assert "lacks this known head" in capsys.readouterr().out
 
 
-def test_the_chain_of_the_register_is_read_too_and_must_fit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_chain_of_the_register_is_read_too_and_must_fit(tmp_path: Path) -> None:
+    """What web knows of the core's chain is in its own: a cut there is found by the other one."""
     core = with_deeds(tmp_path, "li", "wang")
-    rows = chain([deed("zhao", other=core)], Head("web"))
-    register = ModuleType("meltwatch.register.audit")
-    register.read_audit = {tmp_path / "register.db": rows}.__getitem__  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, register.__name__, register)
     assert [one.head for one in verify(tmp_path).chains] == [core]
-    (tmp_path / "register.db").touch()
+    with closing(Register.open(tmp_path / REGISTER)) as register:
+        order = register.order(PLANT, acknowledge(1), NOW)
+        register.answered(order.seq, Obeyed(seq=order.seq, head=core), NOW)
+        register.order(PLANT, acknowledge(2), NOW)
     verdict = verify(tmp_path)
-    assert [one.head for one in verdict.chains] == [head_after(rows[0]), core]
+    assert [(one.head.chain, one.rows) for one in verdict.chains] == [("web", 2), ("core", 2)]
     assert verdict.problems == ()
     behind_its_back(tmp_path, "DELETE FROM audit WHERE number = 2")
     assert keys(verify(tmp_path).problems) == [("core/2", "audit.chain_cut")]
+
+
+def test_a_register_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    with_deeds(tmp_path, "li")
+    (tmp_path / REGISTER).write_bytes(b"not a database" * 100)
+    assert [one.key for one in verify(tmp_path).problems] == ["audit.unreadable"]
 
 
 def test_a_file_that_cannot_be_read_is_a_finding(

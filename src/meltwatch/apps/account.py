@@ -11,8 +11,9 @@ from typing import get_args
 
 from meltwatch.clock import SystemClock
 from meltwatch.errors import Problem
+from meltwatch.model.reason import Params
 from meltwatch.register.account import Account, Doer, Role
-from meltwatch.register.errors import AccountRefused
+from meltwatch.register.errors import AccountRefused, RegisterUnavailable
 from meltwatch.register.register import Register
 
 REGISTER = "register.db"
@@ -54,7 +55,7 @@ def _add(options: argparse.Namespace) -> int:
         region=options.region,
     )
     told = _told_password(options)
-    with closing(Register.open(options.data / REGISTER)) as register:
+    with closing(_open(options.data)) as register:
         register.add_account(account, told, _doer(options), SystemClock().wall_ms())
     print(f"meltwatch: 已添加 / added {account.login}")
     return 0
@@ -62,25 +63,34 @@ def _add(options: argparse.Namespace) -> int:
 
 def _password(options: argparse.Namespace) -> int:
     told = _told_password(options)
-    with closing(Register.open(options.data / REGISTER)) as register:
+    with closing(_open(options.data)) as register:
         register.set_password(options.login, told, _doer(options), SystemClock().wall_ms())
     print(f"meltwatch: 密码已更换,原会话已结束 / another password, sessions ended: {options.login}")
     return 0
 
 
 def _disable(options: argparse.Namespace) -> int:
-    with closing(Register.open(options.data / REGISTER)) as register:
+    with closing(_open(options.data)) as register:
         register.disable_account(options.login, _doer(options), SystemClock().wall_ms())
     print(f"meltwatch: 已停用 / disabled {options.login}")
     return 0
 
 
 def _list(options: argparse.Namespace) -> int:
-    with closing(Register.open(options.data / REGISTER)) as register:
+    with closing(_open(options.data)) as register:
         for one in register.accounts():
             scope = one.enterprise or one.region or "*"
             print(f"{one.login:<24} {one.role:<12} {scope:<24} {one.name}")
     return 0
+
+
+def _open(data: Path) -> Register:
+    try:
+        return Register.open(data / REGISTER)
+    except RegisterUnavailable as error:
+        told: Params = {"reason": str(error)}
+        problem = Problem(str(data / REGISTER), "register.unavailable", told)
+        raise AccountRefused([problem]) from error
 
 
 def _told_password(options: argparse.Namespace) -> str:

@@ -6,11 +6,11 @@ anchor that is looked at points to something that had been written when it was r
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from meltwatch.apps.account import REGISTER
 from meltwatch.apps.seal import LEDGER
 from meltwatch.audit.chain import HASH_BYTES, Head, Row
 from meltwatch.audit.verify import Verdict
@@ -20,9 +20,10 @@ from meltwatch.ledger.errors import LedgerError
 from meltwatch.ledger.port import CHAIN, AuditTrail
 from meltwatch.ledger.reading import AuditReader
 from meltwatch.present.words import words_of
+from meltwatch.register.audit import CHAIN as REGISTER_CHAIN
+from meltwatch.register.audit import read_audit
+from meltwatch.register.errors import RegisterUnavailable
 
-REGISTER = "register.db"
-REGISTER_CHAIN = "web"
 READ_AT_ONCE = 500
 
 
@@ -47,8 +48,8 @@ def verify(data: Path, known: Sequence[Head] = ()) -> Verdict:
             until = {CHAIN: trail.audit_head().number}
             chains = {**_register(data / REGISTER), CHAIN: rows_of(trail)}
             return verdict_on(chains, until=until, known=known)
-    except LedgerError as error:
-        told = Problem(str(data / LEDGER), "audit.unreadable", {"reason": str(error)})
+    except (LedgerError, RegisterUnavailable) as error:
+        told = Problem(str(data), "audit.unreadable", {"reason": str(error)})
         return Verdict((), (told,))
 
 
@@ -81,7 +82,4 @@ def _register(path: Path) -> dict[str, Iterable[Row]]:
     """Return the register's chain, if there is a register."""
     if not path.is_file():
         return {}
-    # By name: a node of the ledger alone verifies without what the register needs.
-    reading = importlib.import_module("meltwatch.register.audit")
-    rows: Iterable[Row] = reading.read_audit(path)
-    return {REGISTER_CHAIN: rows}
+    return {REGISTER_CHAIN: read_audit(path)}

@@ -71,7 +71,7 @@ def run_core(
             home = EmbeddedHome(data / LEDGER, sync=sync)
             opened.callback(home.close)
             claim(data, node, home.stream.sources())
-            intake = opened.enter_context(_bound(host, port))
+            intake = opened.enter_context(bound(host, port))
             local = opened.enter_context(listening(data))
             opened.callback(socket_of(data).unlink, missing_ok=True)
             clock = SystemClock()
@@ -208,7 +208,7 @@ def _mended_by_people(data: Path) -> Iterator[None]:
         ) from error
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
     """Return a socket bound where gateways send; nobody is listened to yet."""
     place = f"{host}:{port}"
     try:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
 
 import meltwatch.present
 from meltwatch.apps.account import REGISTER
-from meltwatch.apps.node import Node
+from meltwatch.apps.node import Node, NodeRefused
 from meltwatch.apps.seal import HISTORY, LEDGER
+from meltwatch.apps.serve import bound
 from meltwatch.apps.signals import signalled
 from meltwatch.clock import Clock, SystemClock
+from meltwatch.errors import Problem
 from meltwatch.history.trend import TrendColumns, Window, trend
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.reading import EmbeddedReader
 from meltwatch.model.ids import EnterpriseId, PointCode
+from meltwatch.model.reason import Params
 from meltwatch.present.api.app import make_app
 from meltwatch.present.api.outbox import Outbox
 from meltwatch.present.api.web import Settings, Web
 from meltwatch.present.live.line import SocketLine
 from meltwatch.present.live.relay import Relay
+from meltwatch.register.errors import RegisterUnavailable
 from meltwatch.register.register import Register
 
 SCREENS = Path(meltwatch.present.__file__).parent / "screens"
@@ -60,15 +65,26 @@ class HistoryTrends:
 
 
 def run_web(node: Node, data: Path, *, host: str, port: int) -> None:
-    """Serve people until SIGINT or SIGTERM."""
-    asyncio.run(_serve(node, data, host, port))
+    """Serve people until SIGINT or SIGTERM.
+
+    Raises NodeRefused for what an operator can mend: a port in use, a damaged register.
+    """
+    with ExitStack() as opened:
+        place = opened.enter_context(bound(host, port))
+        try:
+            register = Register.open(data / REGISTER, node.name)
+        except RegisterUnavailable as error:
+            told: Params = {"reason": str(error)}
+            raise NodeRefused(
+                [Problem(str(data / REGISTER), "register.unavailable", told)]
+            ) from error
+        opened.callback(register.close)
+        asyncio.run(_serve(node, data, register, place))
 
 
-async def _serve(node: Node, data: Path, host: str, port: int) -> None:
+async def _serve(node: Node, data: Path, register: Register, place: socket.socket) -> None:
     clock = SystemClock()
     async with AsyncExitStack() as opened:
-        register = Register.open(data / REGISTER, node.name)
-        opened.callback(register.close)
         line = await opened.enter_async_context(SocketLine(data))
         relay = Relay(line, node.sites, clock)
         outbox = Outbox(register, line, clock)
@@ -84,8 +100,6 @@ async def _serve(node: Node, data: Path, host: str, port: int) -> None:
         server = _Server(
             uvicorn.Config(
                 make_app(web, SCREENS),
-                host=host,
-                port=port,
                 log_level="warning",
                 timeout_graceful_shutdown=GRACE_S,
             )
@@ -93,7 +107,7 @@ async def _serve(node: Node, data: Path, host: str, port: int) -> None:
         stop = asyncio.Event()
         with signalled(stop):
             tasks = [asyncio.create_task(one) for one in (relay.run(), outbox.run())]
-            serving = asyncio.create_task(server.serve())
+            serving = asyncio.create_task(server.serve(sockets=[place]))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({serving, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
             relay.end()

@@ -5,6 +5,10 @@ from __future__ import annotations
 from meltwatch.present.words_given import Words
 
 REGISTER: dict[str, Words] = {
+    "register.unavailable": (
+        "登记库不能使用({reason}):请检查磁盘,或用备份恢复该文件",
+        "The register cannot be used ({reason}): check the disk, or restore the file from a copy",
+    ),
     "account.login": (
         "账号 {login} 无效:请用字母、数字和 . _ @ -,最多 64 个",
         "The login {login} will not do: letters, digits and . _ @ -, 64 at most",

@@ -15,6 +15,7 @@ import duckdb
 import httpx
 import msgspec
 
+from meltwatch.apps.audit import verify
 from meltwatch.apps.demo.stage import PLANTS, SignIn, Stage
 from meltwatch.clock import Clock
 from meltwatch.history.read import segment_paths
@@ -34,6 +35,8 @@ RAISED = frozenset(
 """What story 03 raises at the well, and nothing else."""
 WITHIN_S = 90.0
 ASK_EVERY_S = 0.5
+ORDERS = 3
+"""What is ordered while it runs: to acknowledge, to verify, to handle."""
 REQUEST_S = 10.0
 SHORTEST_S = 20
 """A simulation that was compared over less has shown nothing."""
@@ -130,8 +133,16 @@ def _regulator(officer: Person) -> Iterable[Check]:
 
 
 def after_it(stage: Stage) -> list[Check]:
-    """Compare what each simulator says it told with what was sealed, row for row."""
-    return [check for plant in PLANTS for check in _compare(stage, plant.enterprise)]
+    """Compare what each simulator says it told with what was sealed, row for row.
+
+    And look whether both audit chains are sound and fit each other.
+    """
+    checks = [check for plant in PLANTS for check in _compare(stage, plant.enterprise)]
+    verdict = verify(stage.data)
+    rows = {chain.head.chain: chain.rows for chain in verdict.chains}
+    sound = not verdict.problems and rows.get("core", 0) >= ORDERS <= rows.get("web", 0)
+    told = ", ".join(f"{name} {count} rows" for name, count in sorted(rows.items()))
+    return [*checks, Check("both audit chains are sound", sound, told)]
 
 
 def _compare(stage: Stage, enterprise: str) -> Iterable[Check]:
