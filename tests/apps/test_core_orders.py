@@ -121,18 +121,34 @@ def test_another_order_under_a_taken_number_is_refused_loudly(node: Node) -> Non
     assert len(node.home.stream.conflicts(0, 10)) == 1
 
 
-def test_an_order_for_nobody_or_nonsense_is_refused_and_uses_no_number(node: Node) -> None:
+def test_an_order_for_an_enterprise_that_is_gone_holds_up_nobody(node: Node) -> None:
+    """Its number is used and it is answered, always the same; what comes behind it is obeyed."""
+    gone = order(1, acknowledge(OccurrenceId("x")), EnterpriseId("gone"))
+
+    async def scene() -> list[Obeyed | OutOfTurn]:
+        async with node.serving(), SocketLine(node.data) as line, asyncio.timeout(10):
+            mine = order(2, acknowledge(node.occurrence(ONE.enterprise)))
+            early = order(3, acknowledge(OccurrenceId("x")), EnterpriseId("gone"))
+            return [await line.obey(one) for one in (gone, gone, early, mine)]
+
+    node.frame(ONE.enterprise, 1, 61.0)
+    first, again, early, mine = asyncio.run(scene())
+    assert isinstance(first, Obeyed)
+    assert [one.key for one in first.problems] == ["order.no_enterprise"]
+    assert again == first
+    assert early == OutOfTurn(expected=2)
+    assert isinstance(mine, Obeyed)
+    assert mine.problems == ()
+
+
+def test_nonsense_is_refused_and_uses_no_number(node: Node) -> None:
     async def scene() -> None:
         transport = httpx.AsyncHTTPTransport(uds=str(socket_of(node.data)))
         async with (
             node.serving(),
-            SocketLine(node.data) as line,
             httpx.AsyncClient(transport=transport, base_url="http://core") as other,
             asyncio.timeout(10),
         ):
-            with pytest.raises(OrderRefused) as refused:
-                await line.obey(order(1, acknowledge(OccurrenceId("x")), EnterpriseId("gone")))
-            assert refused.value.problem.key == "order.no_enterprise"
             for body in (b"", b"nonsense", b"\x80", b"x" * 100_000):
                 assert (await other.post("/orders", content=body)).status_code == 422
             assert (await other.get("/orders")).status_code == 404

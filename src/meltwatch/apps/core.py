@@ -44,6 +44,8 @@ from meltwatch.model.reason import Params
 from meltwatch.present.live.core_line import Obeyed, Order, OrderRefused, OutOfTurn
 
 OWN = "core"
+PASSED_OVER = "-"
+"""The partition of orders for enterprises that the node has not; no enterprise is named so."""
 READ_AT_ONCE = 1_000
 LOOK_BACK = 2_000
 """How many positions back the newest values are looked for at a start."""
@@ -148,8 +150,10 @@ class Core:
         (outcome,) = self._log([record], [entry])
         match outcome:
             case Appended(pos=int(pos)) | Known(pos=int(pos)):
-                (row,) = self.partition.deeds_at(pos)
-                return answer_of(order.seq, row)
+                rows = self.partition.deeds_at(pos)
+                if not rows:  # it came while the enterprise was not this node's: `pass_over`
+                    return self._nobodys(order)
+                return answer_of(order.seq, rows[0])
             case Known():  # so long ago that the log has dropped it
                 return Obeyed(seq=order.seq, head=self._home.audit_head())
             case Gap(expected=expected):
@@ -157,6 +161,27 @@ class Core:
             case Conflict():
                 self._tell_of(now, WEB, "order_conflict", {"seq": order.seq})
                 raise OrderRefused(Problem("seq", "order.conflict", {"seq": order.seq}))
+
+    def pass_over(self, order: Order, now: int) -> Obeyed | OutOfTurn:
+        """Log an order for an enterprise that this node has not, where nobody folds it.
+
+        Its number is used, so that the orders behind it go on. Raises as `obey`.
+        """
+        record = Ordered(received_at=now, command=order.command, other=order.other)
+        entry = entry_of(record, WEB, order.seq, digest_of(order))
+        (outcome,) = self.stream.append(PASSED_OVER, [entry])
+        match outcome:
+            case Gap(expected=expected):
+                return OutOfTurn(expected=expected)
+            case Conflict():
+                raise OrderRefused(Problem("seq", "order.conflict", {"seq": order.seq}))
+            case Appended() | Known():
+                return self._nobodys(order)
+
+    def _nobodys(self, order: Order) -> Obeyed:
+        told: Params = {"enterprise": order.enterprise}
+        problem = Problem("enterprise", "order.no_enterprise", told)
+        return Obeyed(seq=order.seq, problems=(problem,), head=self._home.audit_head())
 
     def stored(self, pos: int) -> SamplesRecord | None:
         """Return the frame stored at a position; None if retention has removed it."""

@@ -15,14 +15,13 @@ from typing import NamedTuple
 from meltwatch.apps.core import Core
 from meltwatch.apps.watch import Watch
 from meltwatch.clock import Clock
-from meltwatch.errors import Bug, Problem
+from meltwatch.errors import Bug
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.port import Outcome
 from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
 from meltwatch.model.log import SamplesRecord
 from meltwatch.model.plant import Plant
-from meltwatch.model.reason import Params
-from meltwatch.present.live.core_line import Obeyed, Order, OrderRefused, OutOfTurn
+from meltwatch.present.live.core_line import Obeyed, Order, OutOfTurn
 from meltwatch.transport.errors import Busy
 
 MOST_WAITING = 256
@@ -89,8 +88,8 @@ class Gathering:
             raise _ended()
         core = self.cores.get(order.enterprise)
         if core is None:
-            told: Params = {"enterprise": order.enterprise}
-            raise OrderRefused(Problem("enterprise", "order.no_enterprise", told))
+            anyone = next(iter(self.cores.values()))
+            return anyone.pass_over(order, self.clock.wall_ms())
         return core.obey(order, self.clock.wall_ms())
 
     def say_hello(self, gateway: SourceId, epoch: EpochId) -> EpochId:

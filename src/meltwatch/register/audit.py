@@ -40,6 +40,8 @@ def other_of(connection: Connection) -> Head | None:
 def note_other(connection: Connection, head: Head) -> None:
     """Keep the core's head, if it is newer than the one that is known."""
     known = other_of(connection)
+    if head.number == 0:
+        return  # an answer without the core: nothing is known of its chain
     if known is None:
         connection.execute(insert(heads).values(chain=OTHER, data=encode(head)))
     elif head.number > known.number:

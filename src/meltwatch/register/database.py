@@ -15,7 +15,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from meltwatch.register.errors import RegisterUnavailable
@@ -41,7 +42,7 @@ def open_engine(path: Path) -> Engine:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, ONLY_MINE))
         except OSError as error:
             raise RegisterUnavailable(str(error)) from error
-        engine = _engine(f"sqlite:///{path}")
+        engine = _engine(URL.create("sqlite", database=str(path)))
         try:
             with engine.begin() as connection:
                 migrate(connection)
@@ -53,18 +54,25 @@ def open_engine(path: Path) -> Engine:
 
 def open_reader(path: Path) -> Engine:
     """Open an existing file to read, beside whoever writes."""
-    engine = create_engine(f"sqlite:///file:{path.resolve().as_posix()}?mode=ro&uri=true")
+    told = {"mode": "ro", "uri": "true"}
+    engine = create_engine(URL.create("sqlite", database=path.resolve().as_uri(), query=told))
     event.listen(engine, "connect", _wait_when_busy)
     return engine
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the tables up to this version, all or none."""
+    """Bring the tables up to this version, all or none.
+
+    Raises RegisterUnavailable for a register of a newer version.
+    """
     with as_file(files("meltwatch.register") / "migrations") as scripts:
         config = Config()
         config.set_main_option("script_location", str(scripts).replace("%", "%%"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise RegisterUnavailable(f"made by a newer Meltwatch: {error}") from error
 
 
 @contextmanager
@@ -80,7 +88,7 @@ def guarded() -> Iterator[None]:
         raise
 
 
-def _engine(address: str) -> Engine:
+def _engine(address: URL) -> Engine:
     engine = create_engine(address)
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)

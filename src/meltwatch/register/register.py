@@ -23,7 +23,12 @@ from meltwatch.register import audit
 from meltwatch.register.account import Account, Doer
 from meltwatch.register.account_rules import problems_of
 from meltwatch.register.database import guarded, open_engine
-from meltwatch.register.errors import AccountRefused, SignInRefused, TooManyTries
+from meltwatch.register.errors import (
+    AccountRefused,
+    OutboxOutOfStep,
+    SignInRefused,
+    TooManyTries,
+)
 from meltwatch.register.order import Obeyed, Order
 from meltwatch.register.passwords import Passwords
 from meltwatch.register.tables import accounts, orders, sessions, tries
@@ -101,7 +106,8 @@ class Register:
     def _change_account(
         self, login: str, by: Doer, now: int, action: str, told: dict[str, str]
     ) -> None:
-        values: dict[str, object] = {"disabled_at": now}
+        # Disabled once is disabled since then.
+        values: dict[str, object] = {"disabled_at": func.coalesce(accounts.c.disabled_at, now)}
         if (password := told.get("password")) is not None:
             if problems := problems_of(None, password):
                 raise AccountRefused(problems)
@@ -128,15 +134,16 @@ class Register:
         """
         this_try = self._change(lambda connection: _begin_try(connection, login, origin, now))
         found = self._change(lambda connection: _known(connection, login))
-        kept = None if found is None else str(found[1])
-        if not self._passwords.fits(password, kept) or found is None:
-            by = Doer(who=login, role="", node=self._node, origin=origin)
-            refused = _deed(by, now, "sign_in", login, {}, "sign_in.refused")
-            self._change(lambda connection: audit.write(connection, refused))
-            raise SignInRefused(login)
-        account, token = found[0], secrets.token_urlsafe(TOKEN_BYTES)
+        fits = self._passwords.fits(password, None if found is None else found[1])
 
-        def begin(connection: Connection) -> None:
+        def conclude(connection: Connection) -> tuple[str, Account] | None:
+            # Looked up again: the account may have changed while the password was hashed.
+            if not fits or found is None or _known(connection, login) != found:
+                by = Doer(who=login, role="", node=self._node, origin=origin)
+                refused = _deed(by, now, "sign_in", login, {}, "sign_in.refused")
+                audit.write(connection, refused)
+                return None
+            account, token = found[0], secrets.token_urlsafe(TOKEN_BYTES)
             connection.execute(
                 delete(tries).where((tries.c.login == login) | (tries.c.id == this_try))
             )
@@ -148,9 +155,12 @@ class Register:
             )
             by = Doer(who=login, role=account.role, node=self._node, origin=origin)
             audit.write(connection, _deed(by, now, "sign_in", login, {}))
+            return token, account
 
-        self._change(begin)
-        return token, account
+        begun = self._change(conclude)
+        if begun is None:
+            raise SignInRefused(login)
+        return begun
 
     def session(self, token: str, now: int) -> Account | None:
         """Return whose session it is, and note that it lives; None if it is over or nobody's."""
@@ -240,6 +250,21 @@ class Register:
             return None if found is None else decode(found, Obeyed)
 
         return self._change(read)
+
+    def see_turn(self, expected: int) -> None:
+        """Look whether the order that core waits for is the next one here.
+
+        Raises OutboxOutOfStep: after one of the two files was put back from a copy.
+        """
+
+        def read(connection: Connection) -> tuple[int | None, int]:
+            waits = select(func.min(orders.c.seq)).where(orders.c.answered_at.is_(None))
+            last = connection.execute(select(func.max(orders.c.seq))).scalar() or 0
+            return connection.execute(waits).scalar(), last
+
+        waiting, last = self._change(read)
+        if expected != (last + 1 if waiting is None else waiting):
+            raise OutboxOutOfStep(expected, waiting, last)
 
     # inside
 

@@ -22,6 +22,11 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
+ONE_SCOPE = (
+    "(role IN ('ministry', 'admin') AND enterprise IS NULL AND region IS NULL)"
+    " OR (role NOT IN ('ministry', 'admin') AND (enterprise IS NULL) <> (region IS NULL))"
+)
+"""An enterprise or a region, exactly one; who reaches over all has neither."""
 metadata = MetaData(naming_convention=NAMES)
 
 accounts = Table(
@@ -35,7 +40,7 @@ accounts = Table(
     Column("password", String(256), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
-    CheckConstraint("enterprise IS NULL OR region IS NULL", name="one_scope"),
+    CheckConstraint(ONE_SCOPE, name="one_scope"),
 )
 
 sessions = Table(

@@ -12,6 +12,7 @@ from meltwatch.errors import Problem
 from meltwatch.model.log import Acknowledge, Verify
 from meltwatch.present.api.rights import TABLE
 from meltwatch.present.api.web import Settings
+from meltwatch.present.live.core_line import OrderRefused
 from meltwatch.present.live.picture import Delta, Latest
 from meltwatch.register.audit import read_audit
 from meltwatch.register.order import Obeyed, Order
@@ -169,6 +170,35 @@ async def test_without_the_core_an_order_is_kept_and_handed_over_once_in_its_tur
         assert kinds == [Acknowledge, Acknowledge, Verify]
         assert [one.seq for one in stage.line.orders] == [1, 2, 3]
         assert stage.register.waiting(10) == []
+
+
+async def test_one_order_that_can_never_be_obeyed_holds_up_nobody(path: Path) -> None:
+    """Its number is another's in the core's log: it is answered so, loudly, and the rest go on."""
+
+    def other_under_one(order: Order) -> Obeyed:
+        if order.seq == 1:
+            raise OrderRefused(Problem("seq", "order.conflict", {"seq": 1}))
+        return Obeyed(seq=order.seq, head=HEAD)
+
+    async with on_stage(path) as stage:
+        stage.line.answers = other_under_one
+        browser = await stage.signed_in("safety")
+        answer = await browser.ask("POST", VERIFY, FOUND)
+        assert (answer.status, answer.problem["key"]) == (409, "order.conflict")
+        assert (await browser.ask("POST", VERIFY, FOUND)).status == 200
+        assert stage.register.waiting(10) == []
+
+
+async def test_a_core_of_another_version_stops_orders_and_nothing_else(path: Path) -> None:
+    def never(_: Order) -> Obeyed:
+        raise OrderRefused(Problem("", "order.malformed", {"why": "version"}))
+
+    async with on_stage(path, answer_within_s=0.05) as stage:
+        stage.line.answers = never
+        browser = await stage.signed_in("safety")
+        assert (await browser.ask("POST", VERIFY, FOUND)).status == 202
+        assert (await browser.ask("GET", f"{BASE}/picture")).status == 200
+        assert len(stage.register.waiting(10)) == 1
 
 
 async def test_what_is_not_there_cannot_be_ordered_about(path: Path) -> None:

@@ -11,10 +11,11 @@ import logging
 
 import anyio.to_thread
 
+from meltwatch.audit.chain import Head
 from meltwatch.clock import Clock
 from meltwatch.model.ids import EnterpriseId
 from meltwatch.model.log import AnyCommand
-from meltwatch.present.live.core_line import CoreAway, CoreLine
+from meltwatch.present.live.core_line import CoreAway, CoreLine, OrderRefused
 from meltwatch.register.order import Obeyed, Order, OutOfTurn
 from meltwatch.register.register import Register
 
@@ -84,7 +85,18 @@ class Outbox:
                 self.waiting -= 1
 
     async def _obey(self, order: Order) -> None:
-        answer = await self.line.obey(order)
+        """Hand one order over and note the answer.
+
+        One whose number another order has in the core's log can never be obeyed: that is its
+        answer, said loudly, and the orders behind it go on. Raises CoreAway for what may pass.
+        """
+        try:
+            answer = await self.line.obey(order)
+        except OrderRefused as refused:
+            if refused.problem.key != "order.conflict":
+                raise CoreAway(str(refused)) from refused
+            _log.error("order %s is refused for good: %s", order.seq, refused)
+            answer = Obeyed(seq=order.seq, problems=(refused.problem,), head=Head("core"))
         if isinstance(answer, OutOfTurn):
             raise CoreAway(f"the core waits for {answer.expected}")
         await anyio.to_thread.run_sync(

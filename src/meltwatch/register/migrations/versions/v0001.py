@@ -22,7 +22,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("disabled_at", sa.BigInteger),
         sa.CheckConstraint(
-            "enterprise IS NULL OR region IS NULL", name=op.f("ck_accounts_one_scope")
+            "(role IN ('ministry', 'admin') AND enterprise IS NULL AND region IS NULL)"
+            " OR (role NOT IN ('ministry', 'admin') AND (enterprise IS NULL) <> (region IS NULL))",
+            name=op.f("ck_accounts_one_scope"),
         ),
         sa.PrimaryKeyConstraint("login", name=op.f("pk_accounts")),
     )
