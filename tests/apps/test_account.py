@@ -69,6 +69,18 @@ def test_a_new_password_opens_and_the_old_one_does_not(
     assert account == Account(login="li", name="李工", role="safety", enterprise="plant-1")
 
 
+@pytest.mark.parametrize("command", ["list", "disable --login li"])
+def test_a_mistyped_directory_is_said_and_nothing_is_made_there(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    assert run(monkeypatch, tmp_path / "typo", "account", *command.split()) == 2
+    assert "There is no such register" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
+
+
 def test_a_register_that_cannot_be_used_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from meltwatch.register.audit import read_audit
 from meltwatch.register.errors import AccountRefused, SignInRefused, TooManyTries
 from meltwatch.register.register import IDLE_MS, LASTS_MS, TRIES_A_LOGIN, TRIES_MS, Register
 from tests.register.people import COUNTY, LI, MINUTE, NOW, OPERATOR, PASSWORD
@@ -34,6 +35,33 @@ def test_a_wrong_password_and_an_unknown_login_get_the_same_answer(
     with pytest.raises(SignInRefused) as refused:
         register.sign_in(login, password, HERE, NOW)
     assert type(refused.value) is SignInRefused
+
+
+def test_a_disabled_account_gets_the_answer_of_an_unknown_one(register: Register) -> None:
+    register.disable_account("li", OPERATOR, NOW)
+    with pytest.raises(SignInRefused) as refused:
+        register.sign_in("li", PASSWORD, HERE, NOW)
+    assert type(refused.value) is SignInRefused
+
+
+@pytest.mark.parametrize("change", ["another password", "disabled"])
+def test_what_changes_while_a_password_is_looked_at_counts(
+    register: Register, path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    fits = register._passwords.fits
+
+    def fits_and_then(password: str, kept: str | None) -> bool:
+        found = fits(password, kept)
+        if change == "disabled":
+            register.disable_account("li", OPERATOR, NOW)
+        else:
+            register.set_password("li", "another long one", OPERATOR, NOW)
+        return found
+
+    monkeypatch.setattr(register._passwords, "fits", fits_and_then)
+    with pytest.raises(SignInRefused):
+        register.sign_in("li", PASSWORD, HERE, NOW)
+    assert list(read_audit(path))[-1].deed.outcome == "sign_in.refused"
 
 
 def test_after_five_wrong_ones_even_the_right_password_waits(register: Register) -> None:

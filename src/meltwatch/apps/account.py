@@ -63,28 +63,30 @@ def _add(options: argparse.Namespace) -> int:
 
 def _password(options: argparse.Namespace) -> int:
     told = _told_password(options)
-    with closing(_open(options.data)) as register:
+    with closing(_open(options.data, must_exist=True)) as register:
         register.set_password(options.login, told, _doer(options), SystemClock().wall_ms())
     print(f"meltwatch: 密码已更换,原会话已结束 / another password, sessions ended: {options.login}")
     return 0
 
 
 def _disable(options: argparse.Namespace) -> int:
-    with closing(_open(options.data)) as register:
+    with closing(_open(options.data, must_exist=True)) as register:
         register.disable_account(options.login, _doer(options), SystemClock().wall_ms())
     print(f"meltwatch: 已停用 / disabled {options.login}")
     return 0
 
 
 def _list(options: argparse.Namespace) -> int:
-    with closing(_open(options.data)) as register:
+    with closing(_open(options.data, must_exist=True)) as register:
         for one in register.accounts():
             scope = one.enterprise or one.region or "*"
             print(f"{one.login:<24} {one.role:<12} {scope:<24} {one.name}")
     return 0
 
 
-def _open(data: Path) -> Register:
+def _open(data: Path, *, must_exist: bool = False) -> Register:
+    if must_exist and not (data / REGISTER).exists():
+        raise AccountRefused([Problem(str(data / REGISTER), "register.missing")])
     try:
         return Register.open(data / REGISTER)
     except RegisterUnavailable as error:

@@ -28,6 +28,7 @@ from meltwatch.errors import Problem, Refused, StoryRefused
 from meltwatch.present.words import words_of
 
 OK, DIFFERENT, REFUSED = 0, 1, 2
+BEHIND_HTTPS = "people come through a proxy on this machine that speaks https"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,6 +123,7 @@ def _add_web(web: argparse.ArgumentParser) -> None:
     web.add_argument("--data", type=Path, required=True, help="the directory that core uses")
     web.add_argument("--host", default="127.0.0.1")
     web.add_argument("--port", type=int, default=8700)
+    web.add_argument("--behind-https", action="store_true", help=BEHIND_HTTPS)
     web.set_defaults(run=_web)
 
 
@@ -131,6 +133,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8700, help="for people")
     serve.add_argument("--intake", type=int, default=8701, help="the port for gateways")
+    serve.add_argument("--behind-https", action="store_true", help=BEHIND_HTTPS)
     serve.add_argument("--sync", choices=["full", "off"], default="full", help="as of core")
     serve.set_defaults(run=_serve)
 
@@ -200,12 +203,20 @@ def _play(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    told = {name: getattr(options, name) for name in ("host", "port", "intake", "sync")}
+    told = {
+        name: getattr(options, name) for name in ("host", "port", "intake", "sync", "behind_https")
+    }
     return serve(options.node, options.data, **told)
 
 
 def _web(options: argparse.Namespace) -> int:
-    run_web(node_of(options.node), options.data, host=options.host, port=options.port)
+    run_web(
+        node_of(options.node),
+        options.data,
+        host=options.host,
+        port=options.port,
+        behind_https=options.behind_https,
+    )
     return OK
 
 

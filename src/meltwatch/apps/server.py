@@ -14,7 +14,14 @@ from meltwatch.ledger.database import Sync
 
 
 def children_of(
-    node: Path, data: Path, *, host: str, intake: int, port: int, sync: Sync = "full"
+    node: Path,
+    data: Path,
+    *,
+    host: str,
+    intake: int,
+    port: int,
+    sync: Sync = "full",
+    behind_https: bool = False,
 ) -> list[Child]:
     """Return the processes of a server: gateways send to `intake`, people come to `port`."""
     given = ("--node", str(node), "--data", str(data))
@@ -27,11 +34,24 @@ def children_of(
             ready=f"http://{asked}:{intake}/healthz",
         ),
         Child(name="sealer", argv=("seal", *given)),
-        Child(name="web", argv=("web", *given, *at["p"]), ready=f"http://{asked}:{port}/healthz"),
+        Child(
+            name="web",
+            argv=("web", *given, *at["p"], *(("--behind-https",) if behind_https else ())),
+            ready=f"http://{asked}:{port}/healthz",
+        ),
     ]
 
 
-def serve(node: Path, data: Path, *, host: str, intake: int, port: int, sync: Sync) -> int:
+def serve(
+    node: Path,
+    data: Path,
+    *,
+    host: str,
+    intake: int,
+    port: int,
+    sync: Sync,
+    behind_https: bool,
+) -> int:
     """Serve until SIGINT or SIGTERM; return 0, or 2 when a process refused its input.
 
     Raises NodeRefused before anything is started.
@@ -41,5 +61,13 @@ def serve(node: Path, data: Path, *, host: str, intake: int, port: int, sync: Sy
     def welcome() -> None:
         print(f"meltwatch: 网页 web http://{host}:{port} · 网关 gateways http://{host}:{intake}")
 
-    children = children_of(node, data, host=host, intake=intake, port=port, sync=sync)
+    children = children_of(
+        node,
+        data,
+        host=host,
+        intake=intake,
+        port=port,
+        sync=sync,
+        behind_https=behind_https,
+    )
     return watch(children, SystemClock(), lambda line: print(line, flush=True), welcome)

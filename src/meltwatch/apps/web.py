@@ -19,7 +19,6 @@ from meltwatch.apps.signals import signalled
 from meltwatch.clock import Clock, SystemClock
 from meltwatch.errors import Problem
 from meltwatch.history.trend import TrendColumns, Window, trend
-from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.reading import EmbeddedReader
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.model.reason import Params
@@ -54,20 +53,21 @@ class HistoryTrends:
             stale_ms=self.node.plants[enterprise].points[point].stale_ms,
             now=self.clock.wall_ms(),
         )
-        try:
-            reader = EmbeddedReader(self.data / LEDGER)
-        except Unavailable:
-            return EMPTY
+        if not (self.data / LEDGER).is_dir():
+            return EMPTY  # the core has not made it yet
+        reader = EmbeddedReader(self.data / LEDGER)
         try:
             return trend(self.data / HISTORY / enterprise, reader, enterprise, point, window)
         finally:
             reader.close()
 
 
-def run_web(node: Node, data: Path, *, host: str, port: int) -> None:
+def run_web(node: Node, data: Path, *, host: str, port: int, behind_https: bool = False) -> None:
     """Serve people until SIGINT or SIGTERM.
 
-    Raises NodeRefused for what an operator can mend: a port in use, a damaged register.
+    `behind_https`: people come through a proxy on this machine that speaks https: the cookie is
+    sent over https only, and the proxy is believed where a person comes from. Raises NodeRefused
+    for what an operator can mend: a port in use, a damaged register.
     """
     with ExitStack() as opened:
         place = opened.enter_context(bound(host, port))
@@ -79,10 +79,12 @@ def run_web(node: Node, data: Path, *, host: str, port: int) -> None:
                 [Problem(str(data / REGISTER), "register.unavailable", told)]
             ) from error
         opened.callback(register.close)
-        asyncio.run(_serve(node, data, register, place))
+        asyncio.run(_serve(node, data, register, place, behind_https=behind_https))
 
 
-async def _serve(node: Node, data: Path, register: Register, place: socket.socket) -> None:
+async def _serve(
+    node: Node, data: Path, register: Register, place: socket.socket, *, behind_https: bool
+) -> None:
     clock = SystemClock()
     async with AsyncExitStack() as opened:
         line = await opened.enter_async_context(SocketLine(data))
@@ -95,12 +97,13 @@ async def _serve(node: Node, data: Path, register: Register, place: socket.socke
             trends=HistoryTrends(data, node, clock),
             sites=node.sites,
             clock=clock,
-            settings=Settings(node=node.name),
+            settings=Settings(node=node.name, https=behind_https),
         )
         server = _Server(
             uvicorn.Config(
                 make_app(web, SCREENS),
                 log_level="warning",
+                proxy_headers=behind_https,  # else anybody could say where they come from
                 timeout_graceful_shutdown=GRACE_S,
             )
         )

@@ -29,6 +29,10 @@ WHAT: dict[str, Words] = {
         "没有此企业,或不在您的管辖范围:请从列表中选择",
         "There is no such plant in your scope: choose one of the list",
     ),
+    "trend.unreadable": (
+        "历史数据读取失败({reason}):请检查服务器磁盘,稍后再试",
+        "History cannot be read ({reason}): check the server's disk, then try again",
+    ),
     "plant.not_told": (
         "尚未收到核心关于此企业的数据:请稍候重试,长时间如此请检查核心进程",
         "The core has not told of this plant yet: try again soon; if it stays so, check the core",

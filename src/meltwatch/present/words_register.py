@@ -9,6 +9,10 @@ REGISTER: dict[str, Words] = {
         "登记库不能使用({reason}):请检查磁盘,或用备份恢复该文件",
         "The register cannot be used ({reason}): check the disk, or restore the file from a copy",
     ),
+    "register.missing": (
+        "没有这个登记库:请检查 --data,或先用 account add 添加一人",
+        "There is no such register: check --data, or add a person first",
+    ),
     "account.login": (
         "账号 {login} 无效:请用字母、数字和 . _ @ -,最多 64 个",
         "The login {login} will not do: letters, digits and . _ @ -, 64 at most",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from meltwatch.errors import Problem
+from meltwatch.history.errors import Damaged
 from meltwatch.model.log import Acknowledge, Verify
 from meltwatch.present.api.rights import TABLE
 from meltwatch.present.api.web import Settings
@@ -121,6 +122,18 @@ async def test_a_trend_is_asked_within_bounds_and_of_the_plant_s_own_points(path
             assert answer.status in {400, 404}, wrong
             assert answer.problem
         assert len(stage.trends.asked) == 1
+
+
+async def test_history_that_cannot_be_read_is_never_drawn_as_no_data(path: Path) -> None:
+    def fail(*_: object) -> Any:
+        raise Damaged("segment", "is gone")
+
+    async with on_stage(path) as stage:
+        browser = await stage.signed_in("shift")
+        stage.trends.trend = fail  # type: ignore[assignment,method-assign]
+        asked = f"{BASE}/trend?point={FLOW}&from={NOW - 1000}&to={NOW}&width=10"
+        answer = await browser.ask("GET", asked)
+        assert (answer.status, answer.problem["key"]) == (503, "trend.unreadable")
 
 
 # orders

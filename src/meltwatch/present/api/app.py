@@ -41,7 +41,6 @@ ALWAYS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 NO_STORE = (b"cache-control", b"no-store")
-_KEPT = ("/assets/",)
 
 
 @get("/healthz")

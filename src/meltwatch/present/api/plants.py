@@ -9,6 +9,8 @@ from litestar import MediaType, Response, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from meltwatch.errors import Problem
+from meltwatch.history.errors import HistoryError
+from meltwatch.ledger.errors import LedgerError
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.model.plant import Plant as Configured
 from meltwatch.present.api.openapi import answers
@@ -70,9 +72,13 @@ async def trend(
     if web.drawing.statistics().tasks_waiting >= MOST_DRAWINGS_WAITING:
         problem = Problem("", "trend.busy", {"retry_after_s": RETRY_S})
         raise ApiRefused(503, problem, headers={"retry-after": str(RETRY_S)})
-    columns = await anyio.to_thread.run_sync(
-        web.trends.trend, name, code, at_from, at_to, width, limiter=web.drawing
-    )
+    try:
+        columns = await anyio.to_thread.run_sync(
+            web.trends.trend, name, code, at_from, at_to, width, limiter=web.drawing
+        )
+    except (HistoryError, LedgerError) as error:  # never drawn as "no data"
+        problem = Problem("", "trend.unreadable", {"reason": str(error)})
+        raise ApiRefused(503, problem, headers={"retry-after": str(RETRY_S)}) from error
     return Trend(
         point=point,
         at_from=at_from,
