@@ -11,9 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meltwatch.apps.core import entry_of
+from meltwatch.history.catalogue import FILE, Catalogue, Segment
+from meltwatch.history.errors import Damaged, HistoryError
+from meltwatch.history.read import segment_paths
 from meltwatch.history.sealer import Sealer
 from meltwatch.history.trend import TrendColumns, Window, trend
+from meltwatch.ledger.errors import Truncated
 from meltwatch.ledger.memory import MemoryHome
+from meltwatch.ledger.port import Stored
 from meltwatch.model.encoding import record_of
 from meltwatch.model.ids import EnterpriseId, EpochId, PointCode, SourceId
 from meltwatch.model.log import Mark, SamplesRecord
@@ -132,6 +137,58 @@ def test_a_value_from_before_the_window_still_holds_in_it(scene: Scene) -> None:
 
 def test_a_point_without_any_value_is_blind_all_over(scene: Scene) -> None:
     assert scene.trend(0, 1000, stale_ms=100).blind == ((0, 1000),)
+
+
+def test_a_seal_between_two_looks_loses_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalogue is asked, the sealer seals, the log is read: every sample is in one of them."""
+    scene.frame((FLOW, 1, 10.0, 0))
+    scene.seal()
+    scene.frame((FLOW, 2, 11.0, 0))
+    segments = Catalogue.segments
+
+    def and_then_seal(self: Catalogue, *between: int | None) -> list[Segment]:
+        monkeypatch.setattr(Catalogue, "segments", segments)
+        found = segments(self, *between)
+        scene.seal()
+        return found
+
+    monkeypatch.setattr(Catalogue, "segments", and_then_seal)
+    assert scene.trend(0, 10).last == (10.0, 11.0)
+
+
+def test_what_retention_removes_between_two_looks_is_found_in_the_segments(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.frame((FLOW, 1, 10.0, 0))
+    scene.frame((FLOW, 2, 11.0, 0))
+    read = scene.stream.read
+
+    def removed(partition: str, after: int, _: int) -> list[Stored]:
+        monkeypatch.setattr(scene.stream, "read", read)
+        scene.seal()
+        raise Truncated(partition, after, 3)
+
+    monkeypatch.setattr(scene.stream, "read", removed)
+    assert scene.trend(0, 10).last == (10.0, 11.0)
+
+
+def test_a_segment_that_is_gone_is_damage_and_not_an_empty_trend(scene: Scene) -> None:
+    scene.frame((FLOW, 1, 10.0, 0))
+    scene.seal()
+    for path in segment_paths(scene.directory):
+        path.unlink()
+    with pytest.raises(Damaged):
+        scene.trend(0, 10)
+
+
+def test_a_catalogue_that_cannot_be_read_is_not_an_empty_one(scene: Scene) -> None:
+    scene.frame((FLOW, 1, 10.0, 0))
+    scene.seal()
+    (scene.directory / FILE).write_bytes(b"nonsense" * 512)
+    with pytest.raises(HistoryError):
+        scene.trend(0, 10)
 
 
 rows = st.tuples(

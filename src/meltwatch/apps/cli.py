@@ -192,9 +192,17 @@ def _core(options: argparse.Namespace) -> int:
 
 def _seal(options: argparse.Namespace) -> int:
     node = node_of(options.node)
-    made = seal(options.data, node.plants, SystemClock(), once=options.once)
-    print(f"meltwatch: {made} segments sealed in {options.data / HISTORY}")
-    return OK
+    sealed = seal(
+        options.data, node.plants, SystemClock(), once=options.once, tell=_tell_of_history
+    )
+    print(f"meltwatch: {sealed.made} segments sealed in {options.data / HISTORY}")
+    return DIFFERENT if sealed.failed else OK
+
+
+def _tell_of_history(enterprise: str, error: Exception) -> None:
+    problem = Problem(enterprise, "history.stopped", {"reason": str(error)})
+    chinese, english = words_of(problem)
+    print(f"meltwatch: {enterprise}: {chinese} / {english}", file=sys.stderr, flush=True)
 
 
 def _play(options: argparse.Namespace) -> int:

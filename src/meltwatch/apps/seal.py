@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
+
 from meltwatch.clock import Clock
+from meltwatch.history.errors import HistoryError
 from meltwatch.history.sealer import EVERY_S, Sealer
 from meltwatch.ledger.port import StreamReader
 from meltwatch.ledger.reading import EmbeddedReader
@@ -25,6 +28,13 @@ READ_AT_ONCE = 500
 LOOK_EVERY_S = 1.0
 
 
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many segments were made, and whose history could not be gone on with, and why."""
+
+    made: int
+    failed: dict[EnterpriseId, HistoryError]
+
+
 def seal(
     data: Path,
     enterprises: Iterable[EnterpriseId],
@@ -32,42 +42,71 @@ def seal(
     *,
     once: bool,
     every_s: float = EVERY_S,
-) -> int:
-    """Seal until SIGINT or SIGTERM, or once all that is there; return the number of segments.
+    tell: Callable[[EnterpriseId, HistoryError], None] = lambda *_: None,
+) -> Sealed:
+    """Seal until SIGINT or SIGTERM, or once all that is there.
 
-    Each enterprise has a directory of its own. What was read but not due is sealed at the end
-    too: an orderly stop leaves nothing to redo.
+    Each enterprise has a directory of its own; one whose history fails is told, once, and the
+    others go on. What was read but not due is sealed at the end too: an orderly stop leaves
+    nothing to redo. Raises what the ledger raises.
     """
     stopping = threading.Event()
     if not once:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stopping.set())
+    failed: dict[EnterpriseId, HistoryError] = {}
     with ExitStack() as opened:
         while not once and not (data / LEDGER).is_dir():
             if stopping.wait(LOOK_EVERY_S):  # the core has not made it yet
-                return 0
+                return Sealed(made=0, failed={})
         reader = EmbeddedReader(data / LEDGER)
         opened.callback(reader.close)
-        sealers: dict[EnterpriseId, Sealer] = {}
-        for enterprise in enterprises:
-            sealer = Sealer(data / HISTORY / enterprise, enterprise, every_s=every_s)
-            opened.callback(sealer.close)
-            sealers[enterprise] = sealer
+        each = [_Each(data, one, reader, every_s, opened) for one in enterprises]
         made = 0
-        after = {enterprise: sealer.sealed_to() for enterprise, sealer in sealers.items()}
         while True:
-            now = clock.wall_ms()
             ending = once or stopping.is_set()
             any_told = False
-            for enterprise, sealer in sealers.items():
-                after[enterprise], told = feed(reader, sealer, enterprise, after[enterprise])
-                any_told |= told
-                if sealer.due(now) or (ending and not told):
-                    made += len(sealer.seal(now))
+            for one in [one for one in each if one.enterprise not in failed]:
+                try:
+                    told, new = one.go_on(clock.wall_ms(), ending=ending)
+                except HistoryError as error:
+                    failed[one.enterprise] = error
+                    tell(one.enterprise, error)
+                else:
+                    any_told |= told
+                    made += new
             if ending and not any_told:
-                return made
+                return Sealed(made=made, failed=failed)
             if not any_told:
                 stopping.wait(LOOK_EVERY_S)
+
+
+class _Each:
+    """One enterprise's sealer, opened when it is first asked, and where it stands in the log."""
+
+    def __init__(
+        self,
+        data: Path,
+        enterprise: EnterpriseId,
+        reader: StreamReader,
+        every_s: float,
+        opened: ExitStack,
+    ) -> None:
+        self.enterprise = enterprise
+        self._place, self._every_s = data / HISTORY / enterprise, every_s
+        self._reader, self._opened = reader, opened
+        self._sealer: Sealer | None = None
+        self._after = 0
+
+    def go_on(self, now: int, *, ending: bool) -> tuple[bool, int]:
+        """Read on and seal what is due; return whether anything was there, and what was made."""
+        if self._sealer is None:
+            self._sealer = Sealer(self._place, self.enterprise, every_s=self._every_s)
+            self._opened.callback(self._sealer.close)
+            self._after = self._sealer.sealed_to()
+        self._after, told = feed(self._reader, self._sealer, self.enterprise, self._after)
+        due = self._sealer.due(now) or (ending and not told)
+        return told, len(self._sealer.seal(now)) if due else 0
 
 
 def feed(

@@ -12,8 +12,9 @@ import duckdb
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from meltwatch.history.catalogue import SEGMENTS, Catalogue
-from meltwatch.history.errors import Unavailable
+from meltwatch.history.catalogue import FILE, SEGMENTS, Catalogue
+from meltwatch.history.errors import Damaged
+from meltwatch.ledger.errors import Truncated
 from meltwatch.ledger.port import StreamReader
 from meltwatch.model.encoding import record_of
 from meltwatch.model.ids import EnterpriseId, PointCode
@@ -21,6 +22,7 @@ from meltwatch.model.log import SamplesRecord
 from meltwatch.model.quality import Quality
 
 READ_AT_ONCE = 500
+TRIES = 3
 MOST_ENTRIES = 50_000
 """How much of the log behind the sealed is read at most: the sealer is far behind then, and what
 comes later is told as blind."""
@@ -37,16 +39,16 @@ _TAIL = pa.schema(
     ]
 )
 _RULING = """
+CREATE TEMP TABLE ruling AS
 WITH every AS (
     SELECT "at", value, quality, epoch, seq, nth FROM sealed
     WHERE point = $point AND "at" BETWEEN $reach AND $at_to AND quality & $test = 0
     UNION ALL SELECT * FROM tail
-), ruling AS (
-    SELECT "at", CASE WHEN isnan(value) THEN NULL
-        WHEN bool_or(quality & $bad = 0) OVER (PARTITION BY "at", value) THEN value END AS value
-    FROM every
-    QUALIFY row_number() OVER (PARTITION BY "at" ORDER BY epoch DESC, seq DESC, nth DESC) = 1
 )
+SELECT "at", CASE WHEN isnan(value) THEN NULL
+    WHEN bool_or(quality & $bad = 0) OVER (PARTITION BY "at", value) THEN value END AS value
+FROM every
+QUALIFY row_number() OVER (PARTITION BY "at" ORDER BY epoch DESC, seq DESC, nth DESC) = 1
 """
 _STEPS = """
 SELECT max("at"), min(value), max(value), arg_max_null(value, "at") FROM ruling
@@ -108,30 +110,64 @@ def trend(
     window: Window,
 ) -> TrendColumns:
     """Return a point over a window; raises what history and ledger raise about their files."""
-    paths, sealed_to = _sealed(directory, window)
-    tail, read_to = _tail(reader, enterprise, point, (sealed_to, window.at_to))
-    told: dict[str, object] = {
-        "point": point,
-        "reach": window.reach,
-        "at_to": window.at_to,
-        "bad": int(Quality.BAD),
-        "test": int(Quality.TEST),
-    }
-    steps = {**told, "at_from": window.at_from, "width": window.width}
+    paths, tail, read_to = _found(directory, reader, enterprise, point, window)
     with duckdb.connect(config=LIMITS) as connection:
         connection.register("tail", tail)
-        if paths:
-            connection.read_parquet([str(path) for path in paths]).create_view("sealed")
-        else:
-            empty = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _SEALED.items())
-            connection.execute(f"CREATE VIEW sealed AS SELECT {empty} WHERE false")
-        rows = connection.execute(_RULING + _STEPS, steps).fetchall()
-        blind = _blind(connection, told, window)
+        try:
+            rows, blind = _asked(connection, paths, point, window)
+        except duckdb.IOException as error:
+            raise Damaged(str(directory / SEGMENTS), str(error)) from error
     if read_to is not None and read_to < window.until:
         unread = (max(read_to, window.at_from), window.until)
         blind = [*(one for one in blind if one[0] < read_to), unread]
     at, least, most, last = zip(*rows, strict=True) if rows else ((), (), (), ())
     return TrendColumns(at=at, least=least, most=most, last=last, blind=tuple(blind))
+
+
+def _asked(
+    connection: duckdb.DuckDBPyConnection, paths: list[Path], point: PointCode, window: Window
+) -> tuple[list[tuple[int, float | None, float | None, float | None]], list[tuple[int, int]]]:
+    """Return the steps, and where the point was stale; the files are read once."""
+    if paths:
+        connection.read_parquet([str(path) for path in paths]).create_view("sealed")
+    else:
+        empty = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _SEALED.items())
+        connection.execute(f"CREATE VIEW sealed AS SELECT {empty} WHERE false")
+    connection.execute(
+        _RULING,
+        {
+            "point": point,
+            "reach": window.reach,
+            "at_to": window.at_to,
+            "bad": int(Quality.BAD),
+            "test": int(Quality.TEST),
+        },
+    )
+    steps = {"at_from": window.at_from, "at_to": window.at_to, "width": window.width}
+    return connection.execute(_STEPS, steps).fetchall(), _blind(connection, window)
+
+
+def _found(
+    directory: Path,
+    reader: StreamReader,
+    enterprise: EnterpriseId,
+    point: PointCode,
+    window: Window,
+) -> tuple[list[Path], pa.Table, int | None]:
+    """Return the segments of a window, what of the log is not in them, and how far that reaches.
+
+    The sealer and retention go on meanwhile: what was sealed and removed in between is looked for
+    among the segments again.
+    """
+    paths, sealed_to = _sealed(directory, window)
+    for _ in range(TRIES):
+        try:
+            return paths, *_tail(reader, enterprise, point, (sealed_to, window.at_to))
+        except Truncated as gone:
+            paths, newer = _sealed(directory, window)
+            # Removed before it was sealed: what is left is still worth showing.
+            sealed_to = newer if newer > sealed_to else gone.first - 1
+    return paths, *_tail(reader, enterprise, point, (reader.end(enterprise), window.at_to))
 
 
 _SEALED = {
@@ -145,32 +181,33 @@ _SEALED = {
 }
 
 
-def _blind(
-    connection: duckdb.DuckDBPyConnection, told: dict[str, object], window: Window
-) -> list[tuple[int, int]]:
+def _blind(connection: duckdb.DuckDBPyConnection, window: Window) -> list[tuple[int, int]]:
     """Return where the point had no value for longer than it may."""
     if window.stale_ms is None:
         return []
-    first = connection.execute(_RULING + _FIRST, told).fetchone()
+    first = connection.execute(_FIRST).fetchone()
     begun = window.until if first is None or first[0] is None else int(first[0])
-    asked = {**told, "until": window.until, "stale": window.stale_ms}
+    asked = {"until": window.until, "stale": window.stale_ms}
     found = [(window.at_from, begun)]
-    for began, ended in connection.execute(_RULING + _HOLES, asked).fetchall():
+    for began, ended in connection.execute(_HOLES, asked).fetchall():
         found.append((max(began + window.stale_ms, window.at_from), ended))
     return [one for one in found if one[0] < one[1]]
 
 
 def _sealed(directory: Path, window: Window) -> tuple[list[Path], int]:
-    """Return the segments that reach into a window, and where the log is sealed."""
-    try:
-        catalogue = Catalogue(directory)
-    except Unavailable:
+    """Return the segments that reach into a window, and the position up to which they are all.
+
+    What is sealed meanwhile is left out: it is read from the log.
+    """
+    if not (directory / FILE).exists():
         return [], 0  # nothing has been sealed here yet
+    catalogue = Catalogue(directory)
     try:
+        sealed_to = catalogue.sealed_to()
         found = catalogue.segments(window.reach, window.at_to)
-        return [directory / SEGMENTS / one.path for one in found], catalogue.sealed_to()
     finally:
         catalogue.close()
+    return [directory / SEGMENTS / one.path for one in found if one.pos_to <= sealed_to], sealed_to
 
 
 def _tail(

@@ -90,6 +90,10 @@ REFUSED_START: dict[str, Words] = {
 }
 
 ORDER: dict[str, Words] = {
+    "history.stopped": (
+        "历史封存已停止({reason}):其他企业不受影响;请修复后重启封存进程",
+        "Its history is sealed no more ({reason}): the others go on; mend it, restart the sealer",
+    ),
     "order.conflict": (
         "指令序号 {seq} 在核心进程已被另一内容占用:web 或核心的数据可能来自旧备份,请人工核对",
         "The core holds another order under {seq}: was web's or the core's data put back? Look",
