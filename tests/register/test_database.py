@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from meltwatch.audit.chain import Head, wrong_with
 from meltwatch.register.audit import CHAIN, read_audit
-from meltwatch.register.database import open_engine
+from meltwatch.register.database import guarded, open_engine
 from meltwatch.register.errors import RegisterUnavailable
 from meltwatch.register.register import Register
 from meltwatch.register.tables import accounts, metadata
@@ -72,7 +72,7 @@ def test_the_table_itself_refuses_a_person_with_another_scope(
     engine = open_engine(path)
     row = insert(accounts).values(**PERSON, role=role, enterprise=enterprise, region=region)
     try:
-        with engine.begin() as connection:
+        with guarded(), engine.begin() as connection:
             connection.execute(row)
         assert may_be
     except IntegrityError:
@@ -146,6 +146,19 @@ def test_a_file_that_is_no_register_is_refused_and_left_alone(path: Path) -> Non
     with pytest.raises(RegisterUnavailable):
         Register.open(path)
     assert path.read_bytes() == before
+
+
+def test_a_register_that_is_damaged_while_it_is_open_says_so(path: Path) -> None:
+    with closing(Register.open(path)) as register:
+        register.order(PLANT, acknowledge(1), NOW)
+    size = path.stat().st_size
+    with closing(Register.open(path)) as register, path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * (size - 100))
+        file.flush()
+        register._engine.dispose()
+        with pytest.raises(RegisterUnavailable):
+            register.accounts()
 
 
 def test_a_place_where_nothing_can_be_made_is_refused(tmp_path: Path) -> None:

@@ -77,13 +77,17 @@ def migrate(connection: Connection) -> None:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Turn what a database says while it cannot work into RegisterUnavailable."""
+    """Turn what a database says while it cannot work into RegisterUnavailable.
+
+    A broken constraint or a wrong statement is a defect of ours, and stays what it is.
+    """
     try:
         yield
     except OperationalError as error:
         raise RegisterUnavailable(str(error.orig)) from error
     except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig, sqlite3.DatabaseError):
+        # The type itself is a damaged file, its subclasses are defects.
+        if error.connection_invalidated or type(error.orig) is sqlite3.DatabaseError:
             raise RegisterUnavailable(str(error.orig)) from error
         raise
 

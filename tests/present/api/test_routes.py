@@ -16,6 +16,7 @@ from meltwatch.present.api.web import Settings
 from meltwatch.present.live.core_line import OrderRefused
 from meltwatch.present.live.picture import Delta, Latest
 from meltwatch.register.audit import read_audit
+from meltwatch.register.errors import RegisterUnavailable
 from meltwatch.register.order import Obeyed, Order
 from tests.present.api.line import HEAD
 from tests.present.api.plants import CAST, FLOW, HORN, NOW, ONE, STEEL
@@ -243,6 +244,22 @@ async def test_a_body_that_is_wrong_is_refused_with_its_place_in_both_languages(
         answer = await browser.ask("POST", VERIFY, body)
         assert (answer.status, answer.problem["key"]) == (status, key)
         assert stage.line.orders == []
+
+
+async def test_a_register_that_fails_is_said_and_web_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Any:
+        raise RegisterUnavailable("disk full")
+
+    async with on_stage(path) as stage:
+        browser = await stage.signed_in("safety")
+        with monkeypatch.context() as failing:
+            for name in ("order", "waiting"):
+                failing.setattr(stage.register, name, fail)
+            answer = await browser.ask("POST", VERIFY, FOUND)
+            assert (answer.status, answer.problem["key"]) == (503, "register.unavailable")
+        assert (await browser.ask("POST", VERIFY, FOUND)).status == 200
 
 
 # streams

@@ -14,11 +14,12 @@ from litestar.types import Message, Scope
 from meltwatch.present.api import orders, plants, session, streams
 from meltwatch.present.api.guard import guard_of
 from meltwatch.present.api.openapi import document_route
-from meltwatch.present.api.refusals import ApiRefused, say_no, say_no_to_http, say_sorry
+from meltwatch.present.api.refusals import ApiRefused, say_later, say_no, say_no_to_http, say_sorry
 from meltwatch.present.api.rights import check_rights
 from meltwatch.present.api.screens import screen_routes
 from meltwatch.present.api.shapes import Health
 from meltwatch.present.api.web import GivenWeb, Web
+from meltwatch.register.errors import RegisterUnavailable
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -80,6 +81,7 @@ def make_app(web: Web, screens: Path | None, *, more: Sequence[HTTPRouteHandler]
         guards=[guard_of(web)],
         exception_handlers={
             ApiRefused: say_no,
+            RegisterUnavailable: say_later,
             HTTPException: say_no_to_http,
             Exception: say_sorry,
         },

@@ -16,6 +16,7 @@ from meltwatch.clock import Clock
 from meltwatch.model.ids import EnterpriseId
 from meltwatch.model.log import AnyCommand
 from meltwatch.present.live.core_line import CoreAway, CoreLine, OrderRefused
+from meltwatch.register.errors import OutboxOutOfStep, RegisterUnavailable
 from meltwatch.register.order import Obeyed, Order, OutOfTurn
 from meltwatch.register.register import Register
 
@@ -64,7 +65,7 @@ class Outbox:
             self._some.clear()
             try:
                 await self._hand_over()
-            except CoreAway as why:
+            except (CoreAway, OutboxOutOfStep, RegisterUnavailable) as why:
                 self._note(str(why))
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, MOST_RETRY_S)
@@ -98,6 +99,7 @@ class Outbox:
             _log.error("order %s is refused for good: %s", order.seq, refused)
             answer = Obeyed(seq=order.seq, problems=(refused.problem,), head=Head("core"))
         if isinstance(answer, OutOfTurn):
+            await anyio.to_thread.run_sync(self.register.see_turn, answer.expected)
             raise CoreAway(f"the core waits for {answer.expected}")
         await anyio.to_thread.run_sync(
             self.register.answered, order.seq, answer, self.clock.wall_ms()

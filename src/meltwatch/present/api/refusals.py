@@ -20,6 +20,7 @@ from meltwatch.present.words_given import Words
 
 _log = logging.getLogger(__name__)
 
+RETRY_S = 2
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -84,6 +85,12 @@ def say_no_to_http(request: AnyRequest, error: HTTPException) -> Response[bytes]
         case status:
             problems = [Problem(path, "request.refused", {"status": status})]
     return say_no(request, ApiRefused(error.status_code, *problems, headers=headers))
+
+
+def say_later(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """Answer while the register cannot be read or written: nothing was changed."""
+    problem = Problem("", "register.unavailable", {"reason": str(error)})
+    return say_no(request, ApiRefused(503, problem, headers={"retry-after": str(RETRY_S)}))
 
 
 def say_sorry(request: AnyRequest, error: Exception) -> Response[bytes]:
