@@ -17,7 +17,8 @@ LINK = "tests/transport/test_link.py"
 
 PARTS: dict[str, list[str]] = {
     "check": ["make", "--no-print-directory", "check"],
-    "apps": [*PYTEST, "tests/apps", "tests/register", "tests/present/api", LINK],
+    "apps": [*PYTEST, "tests/apps", LINK],
+    "people": [*PYTEST, "tests/register", "tests/present/api"],
     "collect": [*PYTEST, "tests/collect"],
     "history": [*PYTEST, "tests/history"],
     "opcua": [*PYTEST, "tests/opcua_stories"],
