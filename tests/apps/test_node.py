@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from meltwatch.apps.core_process import CLAIMED, claim
 from meltwatch.apps.node import Node, node_of
-from meltwatch.apps.serve import CLAIMED, claim
 from meltwatch.errors import Refused
 from meltwatch.model.condition import Offline
 from meltwatch.model.ids import ConditionId, EnterpriseId, SourceId

@@ -1,4 +1,4 @@
-"""A core behind HTTP as `apps/serve.py` assembles one, in the test's own loop and on its clock.
+"""A core behind HTTP as `apps/core_process.py` makes one, in the test's own loop, on its clock.
 
 The only module here that knows how a core, its gathering and its intake are put together.
 """

@@ -11,14 +11,14 @@ import msgspec
 
 from meltwatch.apps.account import add_account_commands
 from meltwatch.apps.audit import run_verify
+from meltwatch.apps.core_process import run_core
 from meltwatch.apps.demo.demo import run_demo
 from meltwatch.apps.gateway_file import run_gateway
 from meltwatch.apps.node import node_of
 from meltwatch.apps.play import Play, play, speed_of
 from meltwatch.apps.quarantine import line_of, quarantine
 from meltwatch.apps.seal import HISTORY, LEDGER, seal
-from meltwatch.apps.serve import run_core
-from meltwatch.apps.server import serve
+from meltwatch.apps.serve import serve
 from meltwatch.apps.simulate import Simulate, accident_of, run_simulate
 from meltwatch.apps.story import Told, tell
 from meltwatch.apps.web import run_web

@@ -12,9 +12,9 @@ import uvicorn
 
 import meltwatch.present
 from meltwatch.apps.account import REGISTER
+from meltwatch.apps.core_process import bound
 from meltwatch.apps.node import Node, NodeRefused
 from meltwatch.apps.seal import HISTORY, LEDGER
-from meltwatch.apps.serve import bound
 from meltwatch.apps.signals import signalled
 from meltwatch.clock import Clock, SystemClock
 from meltwatch.errors import Problem

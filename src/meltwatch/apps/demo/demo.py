@@ -12,7 +12,7 @@ from pathlib import Path
 from meltwatch.apps.demo.smoke import Check, after_it, while_it_runs
 from meltwatch.apps.demo.stage import HOST, PLANTS, Stage, is_free, open_accounts, set_up
 from meltwatch.apps.processes import Child, Processes, watch
-from meltwatch.apps.server import children_of
+from meltwatch.apps.serve import children_of
 from meltwatch.apps.simulate import argv_of
 from meltwatch.clock import Clock, SystemClock
 
