@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from meltwatch.apps.cli import main
 from meltwatch.apps.demo.demo import children, port_for
 from meltwatch.apps.demo.stage import HOST, PLANTS, Stage, free_port, open_accounts, set_up
 from meltwatch.apps.gateway_file import given_of
@@ -78,6 +79,15 @@ def test_what_it_was_set_up_with_can_be_read_by_programs(tmp_path: Path) -> None
     assert Stage.kept(tmp_path) == stage
     names = [child.name for child in children(stage)]
     assert names[:3] == ["core", "sealer", "web"], "the server first, and ended last"
+
+
+def test_a_directory_that_holds_something_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """It may be a demonstration that runs: new keys would blind its gateways."""
+    stage = set_up(tmp_path, free_port(), 60)
+    before = stage.node.read_bytes()
+    assert main(["demo", "--directory", str(tmp_path), "--port", "0"]) == 2
+    assert main(["demo", "--directory", str(stage.node), "--port", "0"]) == 2
+    assert stage.node.read_bytes() == before
 
 
 def test_a_free_port_is_taken_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:

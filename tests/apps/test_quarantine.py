@@ -5,6 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from meltwatch.apps.cli import main
 from meltwatch.apps.core import entry_of
 from meltwatch.apps.quarantine import line_of, quarantine
 from meltwatch.ledger.embedded import EmbeddedHome
@@ -19,6 +22,14 @@ BODY = (
     b'"complete_from":0,"complete_to":1000,"rows":[["well-1/flow",1,5],["well-1/flow",2,NaN],'
     b'["nobody",3,1]]}'
 )
+
+
+def test_a_directory_without_a_ledger_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["quarantine", "--enterprise", "x", "--data", str(tmp_path / "nothing")]
+    assert main(asked) == 2
+    assert "meltwatch: " in capsys.readouterr().err
 
 
 def test_a_row_in_quarantine_is_shown_as_it_was_sent(tmp_path: Path) -> None:

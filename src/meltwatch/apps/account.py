@@ -99,8 +99,12 @@ def _told_password(options: argparse.Namespace) -> str:
     """Return the password: twice from a terminal, or a line of standard input."""
     if options.password_stdin:
         return sys.stdin.readline().rstrip("\n")
-    first = getpass.getpass("密码 / password: ")
-    if getpass.getpass("再次输入 / again: ") != first:
+    try:
+        first = getpass.getpass("密码 / password: ")
+        again = getpass.getpass("再次输入 / again: ")
+    except EOFError as error:
+        raise AccountRefused([Problem("password", "account.no_terminal")]) from error
+    if again != first:
         raise AccountRefused([Problem("password", "account.passwords_differ")])
     return first
 

@@ -25,6 +25,7 @@ from meltwatch.apps.web import run_web
 from meltwatch.clock import SystemClock
 from meltwatch.collect.story import Deliver, story_of
 from meltwatch.errors import Problem, Refused, StoryRefused
+from meltwatch.ledger.errors import LedgerError
 from meltwatch.present.words import words_of
 
 OK, DIFFERENT, REFUSED = 0, 1, 2
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in refused.problems:
             chinese, english = words_of(problem)
             print(f"meltwatch: {problem.place}: {chinese} / {english}", file=sys.stderr)
+        return REFUSED
+    except LedgerError as error:
+        chinese, english = words_of(Problem("", "ledger.unavailable", {"reason": str(error)}))
+        print(f"meltwatch: {chinese} / {english}", file=sys.stderr)
         return REFUSED
 
 
@@ -108,7 +113,7 @@ def _add_core(core: argparse.ArgumentParser) -> None:
     core.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
     core.add_argument("--data", type=Path, required=True, help="the directory of its ledger")
     core.add_argument("--host", default="127.0.0.1")
-    core.add_argument("--port", type=int, default=8701)
+    core.add_argument("--port", type=port_of, default=8701)
     core.add_argument(
         "--sync",
         choices=["full", "off"],
@@ -122,7 +127,7 @@ def _add_web(web: argparse.ArgumentParser) -> None:
     web.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
     web.add_argument("--data", type=Path, required=True, help="the directory that core uses")
     web.add_argument("--host", default="127.0.0.1")
-    web.add_argument("--port", type=int, default=8700)
+    web.add_argument("--port", type=port_of, default=8700)
     web.add_argument("--behind-https", action="store_true", help=BEHIND_HTTPS)
     web.set_defaults(run=_web)
 
@@ -131,15 +136,15 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--node", type=Path, required=True, help="the node's file, *.yaml")
     serve.add_argument("--data", type=Path, required=True, help="the directory of all its data")
     serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8700, help="for people")
-    serve.add_argument("--intake", type=int, default=8701, help="the port for gateways")
+    serve.add_argument("--port", type=port_of, default=8700, help="for people")
+    serve.add_argument("--intake", type=port_of, default=8701, help="the port for gateways")
     serve.add_argument("--behind-https", action="store_true", help=BEHIND_HTTPS)
     serve.add_argument("--sync", choices=["full", "off"], default="full", help="as of core")
     serve.set_defaults(run=_serve)
 
 
 def _add_demo(demo: argparse.ArgumentParser) -> None:
-    demo.add_argument("--port", type=int, default=8700, help="where a browser goes")
+    demo.add_argument("--port", type=port_of, default=8700, help="where a browser goes")
     demo.add_argument("--directory", type=Path, help="keep its files here; else they are removed")
     demo.add_argument("--calm", type=float, default=60.0, help="seconds before the accident")
     demo.add_argument("--smoke", action="store_true", help="show without a person that it works")
@@ -149,7 +154,7 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument("--kind", choices=["dc-fixed", "steel"], required=True)
     simulate.add_argument("--unit", required=True, help="its name in the plant, say well-1")
-    simulate.add_argument("--port", type=int, default=4840, help="on loopback")
+    simulate.add_argument("--port", type=port_of, default=4840, help="on loopback")
     simulate.add_argument("--seed", type=int, default=7)
     simulate.add_argument(
         "--head-start", type=int, default=420, help="how old the plant is at first, seconds"
@@ -269,6 +274,13 @@ def _print(told: Told) -> None:
         print(f"  {one.condition:<24} {one.raised:>8g} -> {returned:<12} {' '.join(one.flags)}")
     for line in told.difference:
         print(f"  {line}")
+
+
+def port_of(text: str) -> int:
+    """Return a port's number, 0 to 65535; raises ArgumentTypeError."""
+    if not text.isdigit() or int(text) >= 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text}: 0..65535")
+    return int(text)
 
 
 def deliver_of(text: str) -> Deliver:

@@ -64,6 +64,11 @@ class Processes:
         self._stopped: set[str] = set()
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
+    @property
+    def has_refused(self) -> bool:
+        """Return whether a child has refused its input: all are ended then."""
+        return self._refused.done()
+
     def start(self) -> None:
         """Start every child, in order."""
         for child in self.children:
@@ -76,6 +81,7 @@ class Processes:
         """
         asking = [asyncio.create_task(_answers(child)) for child in self.children if child.ready]
         waiting = asyncio.gather(*asking)
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             async with asyncio.timeout(within_s):
                 await _first(waiting, self._refused)
@@ -171,6 +177,15 @@ class Processes:
             await asyncio.wait({keeping}, timeout=STOP_S)
 
 
+async def _become_ready(processes: Processes, say: Say) -> bool:
+    """Wait until all are ready, however long, saying that it takes long; False: one refused."""
+    while not await processes.ready():
+        if processes.has_refused:
+            return False
+        say("meltwatch: 尚未就绪,继续等待 / not ready yet, still waiting")
+    return True
+
+
 async def _first(*awaited: asyncio.Future[Any]) -> None:
     await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
 
@@ -193,7 +208,7 @@ def watch(children: Sequence[Child], clock: Clock, say: Say, on_ready: Callable[
         with signalled(stop):
             processes = Processes(children, clock, say)
             processes.start()
-            ready = asyncio.create_task(processes.ready())
+            ready = asyncio.create_task(_become_ready(processes, say))
             stopping = asyncio.create_task(stop.wait())
             await _first(ready, stopping)
             stopping.cancel()

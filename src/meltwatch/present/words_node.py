@@ -90,6 +90,14 @@ REFUSED_START: dict[str, Words] = {
 }
 
 ORDER: dict[str, Words] = {
+    "demo.directory_used": (
+        "该目录非空,可能正有一个演示在用:请另选空目录",
+        "The directory is not empty, a demonstration may be using it: choose an empty one",
+    ),
+    "demo.directory_unusable": (
+        "目录不能使用({why}):请另选",
+        "The directory cannot be used ({why}): choose another one",
+    ),
     "history.stopped": (
         "历史封存已停止({reason}):其他企业不受影响;请修复后重启封存进程",
         "Its history is sealed no more ({reason}): the others go on; mend it, restart the sealer",

@@ -40,6 +40,10 @@ REGISTER: dict[str, Words] = {
         "角色 {role} 的辖区应为 {digits} 位区划代码(GB/T 2260),而不是 {told}",
         "The region of {role} is {digits} digits (GB/T 2260), not {told}",
     ),
+    "account.no_terminal": (
+        "没有终端可输入密码:请用 --password-stdin",
+        "There is no terminal to ask for a password: use --password-stdin",
+    ),
     "account.passwords_differ": ("两次输入的密码不同", "The two passwords differ"),
     "account.password_length": (
         "密码长度应为 {least} 至 {most} 个字符(本项目默认)",

@@ -15,6 +15,7 @@ from meltwatch.apps.processes import Child, Processes, watch
 from meltwatch.apps.serve import children_of
 from meltwatch.apps.simulate import argv_of
 from meltwatch.clock import Clock, SystemClock
+from meltwatch.errors import Problem, Refused
 
 OK, FAILED, REFUSED = 0, 1, 2
 PORT = 8700
@@ -27,8 +28,10 @@ def run_demo(directory: Path | None, port: int, calm_s: float, *, smoke: bool) -
     """Run the demonstration until Ctrl-C, or with `smoke` until it has shown what it must.
 
     Nothing happens to the plants for `calm_s`. Without a directory everything is in a temporary
-    one, removed at the end.
+    one, removed at the end. Raises Refused for a directory that is not empty.
     """
+    if directory is not None and (problem := _unfit(directory)) is not None:
+        raise Refused([problem])
     clock = SystemClock()
     with _directory(directory) as place:
         stage = set_up(place, port_for(port, ask=sys.stdin.isatty() and not smoke), calm_s)
@@ -115,6 +118,16 @@ def _welcome(stage: Stage) -> None:
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _unfit(directory: Path) -> Problem | None:
+    """Return why a directory cannot be a new demonstration's: it may be one that runs."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        used = any(directory.iterdir())
+    except OSError as error:
+        return Problem(str(directory), "demo.directory_unusable", {"why": str(error)})
+    return Problem(str(directory), "demo.directory_used") if used else None
 
 
 @contextmanager
