@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LedgerError as error:
         chinese, english = words_of(Problem("", "ledger.unavailable", {"reason": str(error)}))
         print(f"meltwatch: {chinese} / {english}", file=sys.stderr)
-        return REFUSED
+        return DIFFERENT  # it may pass: a supervisor tries again
 
 
 def _parser() -> argparse.ArgumentParser:

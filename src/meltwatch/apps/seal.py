@@ -56,7 +56,7 @@ def seal(
             signal.signal(name, lambda *_: stopping.set())
     failed: dict[EnterpriseId, HistoryError] = {}
     with ExitStack() as opened:
-        while not once and not (data / LEDGER).is_dir():
+        while not once and not (data / LEDGER / "index.sqlite").exists():
             if stopping.wait(LOOK_EVERY_S):  # the core has not made it yet
                 return Sealed(made=0, failed={})
         reader = EmbeddedReader(data / LEDGER)
