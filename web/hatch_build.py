@@ -92,8 +92,8 @@ def _run(root: Path, script: str, *arguments: str) -> None:
     if done.returncode != 0:
         said = done.stdout[-3000:]
         _refuse(
-            f"界面构建失败(npm 需能访问其软件源):\n{said}",
-            f"the screens could not be built ({' '.join(arguments)}; npm must reach its registry)",
+            "界面构建失败,npm 需能访问其软件源",
+            f"the screens could not be built; npm must reach its registry:\n{said}",
         )
 
 

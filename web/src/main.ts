@@ -7,7 +7,10 @@ import 'element-plus/es/components/overlay/style/css'
 import './style.css'
 import App from './App.vue'
 import { router } from './router'
+import { sawFault } from './state/fault'
 import { i18n } from './words'
 
 document.documentElement.lang = i18n.global.locale.value === 'zh' ? 'zh-CN' : 'en'
-createApp(App).use(createPinia()).use(i18n).use(router).mount('#app')
+const app = createApp(App)
+app.config.errorHandler = sawFault
+app.use(createPinia()).use(i18n).use(router).mount('#app')

@@ -45,6 +45,21 @@ async function refusal(answer: Response): Promise<Refusal> {
   }
 }
 
+/** Why a stream cannot be had: an EventSource says only that, not why. Null: it can, or nobody answers. */
+async function whyNot(path: string): Promise<Refusal | null> {
+  const asking = new AbortController()
+  const late = window.setTimeout(() => asking.abort(), TIMEOUT_MS)
+  try {
+    const answer = await fetch(path, { headers: { Accept: 'text/event-stream' }, signal: asking.signal })
+    return answer.ok ? null : await refusal(answer)
+  } catch {
+    return null
+  } finally {
+    window.clearTimeout(late)
+    asking.abort()
+  }
+}
+
 const plantPath = (enterprise: string) => `/api/plants/${encodeURIComponent(enterprise)}`
 
 export const api = {
@@ -65,4 +80,5 @@ export const api = {
   },
   liveOf: (enterprise: string) => `${plantPath(enterprise)}/live`,
   live: '/api/live',
+  whyNot,
 }

@@ -150,6 +150,7 @@ export interface Picture {
   occurrences: Occurrence[]
   cases: Case[]
   risk: Risk | null
+  core_away_since: number | null
 }
 export interface Delta {
   type: 'delta'
@@ -182,6 +183,7 @@ export interface Summary {
   unacknowledged: number
   offline: number
   worst: Case[]
+  core_away_since: number | null
 }
 export interface Trend {
   point: string

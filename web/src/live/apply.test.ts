@@ -17,6 +17,7 @@ const risk = (colour: Risk['colour']): Risk => ({
 const picture: Picture = {
   type: 'picture', enterprise: 'e', number: 7, now: 5000, values: { p: [1000, 1, 0], q: [1000, 2, 0] },
   lines: {}, occurrences: [occurrence('a')], cases: [opened('c')], risk: risk('blue'),
+  core_away_since: null,
 }
 const delta = (told: Partial<Delta>): Delta => ({
   type: 'delta', enterprise: 'e', number: 8, now: 6000, values: {}, lines: {}, occurrences: [], cases: [],

@@ -12,8 +12,8 @@ export interface Listener {
   /** Take an event's data; false: it does not follow, begin anew. */
   take: (type: string, data: unknown) => boolean
   changed: (connection: Connection) => void
-  beat: (beat: Beat, heardAt: number) => void
-  /** The stream was refused: whoever is signed in no longer is, perhaps. */
+  beat: (beat: Beat) => void
+  /** The stream was refused or has died: why, the listener may ask. */
   lost: () => void
 }
 
@@ -57,11 +57,17 @@ export class Stream {
     }
   }
 
+  /** What cannot be read or shown is as bad as silence: the screen must not go on looking current. */
   private hear(type: string, data: string): void {
+    try {
+      const told: unknown = JSON.parse(data)
+      if (type === 'beat') this.listener.beat(told as Beat)
+      else if (!this.listener.take(type, told)) return this.lose(0)
+    } catch (error) {
+      console.error(error)
+      return this.lose()
+    }
     this.heardAt = performance.now()
-    const told: unknown = JSON.parse(data)
-    if (type === 'beat') this.listener.beat(told as Beat, Date.now())
-    else if (!this.listener.take(type, told)) return this.lose(0)
     this.waitMs = FIRST_WAIT_MS
     this.listener.changed('live')
   }

@@ -4,7 +4,7 @@ import { byWorst, countsBy } from './order'
 
 const plant = (enterprise: string, colour: Colour | null): Summary => ({
   type: 'summary', enterprise, text: ['', ''], module: 'steel', region: '', region_text: ['', ''], simulation: false,
-  now: 0, counts: [0, 0, 0, 0], unacknowledged: 0, offline: 0, worst: [],
+  now: 0, counts: [0, 0, 0, 0], unacknowledged: 0, offline: 0, worst: [], core_away_since: null,
   risk: { colour, unassessed: colour === null, since: null, contributions: [], lower: [], model: '', model_version: 1, official: false },
 })
 
