@@ -68,8 +68,7 @@ class Person:
 
 
 @pytest.fixture(scope="module")
-def stage(browser: Browser, demo: Demo) -> Stage:
-    browser.contexts  # noqa: B018  # it lives
+def stage(demo: Demo) -> Stage:
     return demo.stage()
 
 

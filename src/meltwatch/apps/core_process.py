@@ -97,8 +97,8 @@ def core_of(plant: Plant, home: EmbeddedHome, clock: Clock, feed: Feed | None = 
     return core
 
 
-class _Beside(uvicorn.Server):
-    """Ends with the server beside it, which hears the signals."""
+class Beside(uvicorn.Server):
+    """Ends when it is told to: something beside it hears the signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -246,7 +246,7 @@ async def _serve(
     clock = SystemClock()
     gathering = Gathering(cores, clock)
     told = CoreSocket(gathering, feeds)
-    main, beside = _Server(_config(Intake(gathering, keys, clock.wall_ms))), _Beside(_config(told))
+    main, beside = _Server(_config(Intake(gathering, keys, clock.wall_ms))), Beside(_config(told))
     main.on_up = announce
     gathers = asyncio.create_task(gathering.run())
     background = [asyncio.create_task(feed.run()) for feed in feeds.values()]

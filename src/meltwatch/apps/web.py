@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import uvicorn
 
 import meltwatch.present
 from meltwatch.apps.account import REGISTER
-from meltwatch.apps.core_process import bound
+from meltwatch.apps.core_process import Beside, bound
 from meltwatch.apps.node import Node, NodeRefused
 from meltwatch.apps.seal import HISTORY, LEDGER
 from meltwatch.apps.signals import signalled
@@ -99,7 +98,7 @@ async def _serve(
             clock=clock,
             settings=Settings(node=node.name, https=behind_https),
         )
-        server = _Server(
+        server = Beside(
             uvicorn.Config(
                 make_app(web, SCREENS),
                 log_level="warning",
@@ -122,12 +121,3 @@ async def _serve(
             for one in ended:
                 if isinstance(one, Exception):
                     raise one
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to us."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Change nothing."""
-        yield
