@@ -15,13 +15,13 @@ from meltwatch.alarm.board import Board, episodes_of
 from meltwatch.alarm.occurrence import AlarmEvent
 from meltwatch.errors import Bug, CommandRefused, Problem
 from meltwatch.evaluate.evaluation import Evaluation
-from meltwatch.evaluate.kept import LONG_AGO, EvaluationState, Outcome
+from meltwatch.evaluate.kept import EvaluationState, GivenUp, Outcome
 from meltwatch.evaluate.node import NOT_APPLICABLE, Transition
 from meltwatch.evaluate.plan import Plan, plan_of
 from meltwatch.handling.case import CaseEvent
 from meltwatch.handling.desk import Desk
-from meltwatch.model.condition import Offline
-from meltwatch.model.ids import CommandId, EnterpriseId, PointCode, SourceId
+from meltwatch.model.condition import Level
+from meltwatch.model.ids import CommandId, ConditionId, EnterpriseId, PointCode, SourceId
 from meltwatch.model.log import (
     Acknowledge,
     AnyCommand,
@@ -38,6 +38,7 @@ from meltwatch.model.log import (
     told_at,
 )
 from meltwatch.model.plant import Plant
+from meltwatch.model.reason import Params
 from meltwatch.model.risk_model import RiskModel
 from meltwatch.risk.causes import Cause, Hazard, causes_of
 from meltwatch.risk.colour import RiskEvent, RiskState, assess, next_change
@@ -95,9 +96,10 @@ class Journey:
         """Go on from a state; `begin` makes the first one."""
         self.state = state
         self._plan: Plan | None = None
+        self._levels: dict[ConditionId, Level] = {}
         self._evaluation: Evaluation | None = None
         if state.plant is not None and state.evaluation is not None:
-            self._plan = plan_of(state.plant)
+            self._plan, self._levels = plan_of(state.plant), _levels_of(state.plant)
             self._evaluation = Evaluation(self._plan, state.evaluation)
             self._evaluation.look_ahead(state.told - state.plant.grace_ms)  # what to wait for
 
@@ -160,30 +162,36 @@ class Journey:
     # evaluate -> alarm
 
     def _configure(self, record: ConfigRecord, now: int) -> list[Effect]:
-        plan = plan_of(record.plant)
+        plan, told = plan_of(record.plant), list[AlarmEvent]()
         state = self.state
         state.plant, state.risk_model = record.plant, record.risk_model
         if self._evaluation is None:
             self._evaluation = Evaluation.begin(plan, now)
             outcome = Outcome()
         else:
-            outcome = self._evaluation.adopt(plan, now)
-            outcome.transitions += self._told_under_grace_and_gone(plan, outcome, now)
-        self._plan, state.evaluation = plan, self._evaluation.state
-        return self._publish(outcome, now)
+            told = self._fill(self._evaluation.let_go(), now)
+            self._evaluation, outcome = self._evaluation.adopt(plan, now)
+            outcome.transitions += self._told_and_gone(plan, outcome, now)
+        self._plan, self._levels = plan, _levels_of(record.plant)
+        state.evaluation = self._evaluation.state
+        return [*self._hear(told), *self._publish(outcome, now)]
 
-    def _told_under_grace_and_gone(
-        self, plan: Plan, outcome: Outcome, now: int
-    ) -> list[Transition]:
-        """Return the ends of what grace alone has told of conditions that the plan has not.
+    def _told_and_gone(self, plan: Plan, outcome: Outcome, now: int) -> list[Transition]:
+        """Return the ends of what is shown and nothing can end any more under the plan.
 
-        One that evaluation too has raised, without proof, ends there already.
+        Grace, or an open hole, has told it, and the new plan does not have it, or not so.
         """
-        kept = {*plan.plant.conditions, *(one.condition for one in outcome.transitions)}
+        assert self._evaluation is not None
+        told = {one.condition for one in outcome.transitions}
         return [
             Transition(now, one.condition, False, (NOT_APPLICABLE,))
             for one in self.state.board.occurrences.values()
-            if one.graced and one.active and one.condition not in kept
+            if one.active
+            and one.condition not in told
+            and (
+                one.condition not in plan.plant.conditions
+                or not (one.graced or self._evaluation.is_raised(one.condition))
+            )
         ]
 
     def _evaluate(self, record: SamplesRecord, now: int) -> list[Effect]:
@@ -207,44 +215,45 @@ class Journey:
     def _publish(self, outcome: Outcome, now: int) -> list[Effect]:
         """Bring the board to an outcome, then the desk to the board."""
         assert self._evaluation is not None and self._plan is not None
-        evaluation, board, plan = self._evaluation, self.state.board, self._plan
-        levels = {name: one.level for name, one in plan.plant.conditions.items()}
-        proven, events = evaluation.is_proven, list[AlarmEvent]()
-        if outcome.anchored is None:
+        evaluation, board = self._evaluation, self.state.board
+        levels, proven = self._levels, evaluation.is_proven
+        events: list[AlarmEvent] = []
+        if outcome.since is None:
             events += board.publish(outcome.transitions, levels, now, proven=proven)
         else:
-            by_clock = [one for one in outcome.transitions if one.condition in plan.offline]
+            since, transitions = outcome.since, outcome.transitions
+            by_clock = [one for one in transitions if one.condition not in since]
             events += board.publish(by_clock, levels, now, proven=proven)
-            anchor = {
-                name: node
-                for name, node in outcome.anchored.nodes.items()
-                if not isinstance(plan.plant.conditions[name], Offline)
-            }
-            before = {name: node.raised for name, node in anchor.items() if node.raised is not None}
-            rest = (one for one in outcome.transitions if one.condition not in plan.offline)
+            before = {name: one.raised for name, one in since.items() if one.raised is not None}
+            rest = (one for one in transitions if one.condition in since)
             events += board.replace_since(
-                {
-                    name: LONG_AGO if node.frontier is None else node.frontier
-                    for name, node in anchor.items()
-                },
+                {name: one.at for name, one in since.items()},
                 episodes_of(before, rest),
                 levels,
                 now,
                 late=evaluation.is_late,
                 proven=proven,
             )
-        events += board.settle_grace(proven, now)
-        evaluation.settle()
-        board.forget(evaluation.anchored_at())
-        return self._hear(events)
+        events += self._fill(outcome.filled, now)
+        events += board.settle_grace(proven, evaluation.is_provisional, now)
+        settled = evaluation.settle()
+        events += self._fill(settled.filled, now)
+        effects = self._hear(events)
+        effects += [_given_up(one, now) for one in settled.given_up]
+        board.forget(evaluation.anchored_at)
+        return effects
+
+    def _fill(self, filled: list[Transition], now: int) -> list[AlarmEvent]:
+        assert self._evaluation is not None
+        late, proven = self._evaluation.is_late, self._evaluation.is_proven
+        return self.state.board.fill(filled, self._levels, now, late=late, proven=proven)
 
     def _look_ahead(self, now: int) -> list[Effect]:
         """Publish under grace what coverage should have decided by now."""
         if self._evaluation is None or self._plan is None:
             return []
         raises = self._evaluation.look_ahead(now - self._plan.plant.grace_ms)
-        levels = {one.condition: self._plan.plant.conditions[one.condition].level for one in raises}
-        return self._hear(self.state.board.publish_under_grace(raises, levels, now))
+        return self._hear(self.state.board.publish_under_grace(raises, self._levels, now))
 
     # alarm -> handling
 
@@ -307,3 +316,13 @@ class Journey:
             return []
         state.risk.latest = latest
         return [RiskEvent(told_at=now, assessment=latest)]
+
+
+def _levels_of(plant: Plant) -> dict[ConditionId, Level]:
+    return {name: one.level for name, one in plant.conditions.items()}
+
+
+def _given_up(one: GivenUp, now: int) -> Notice:
+    told: Params = {"from": one.hole[0], "to": one.hole[1]}
+    happening = Happening(at=now, subject=one.source, key="hole_given_up", params=told)
+    return Notice(told_at=now, happening=happening)

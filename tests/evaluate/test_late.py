@@ -235,5 +235,6 @@ def test_a_gateway_that_goes_and_comes_all_day_keeps_no_more_than_its_last_minut
         telling.frame([("t", second, 50.0)], second, since=second - 60)
     state = telling.journey.state.evaluation
     assert state is not None
-    assert len(state.kept) <= 4
-    assert len(state.turns) <= 8
+    (island,) = state.islands
+    assert sum(len(kept) for kept in (*island.behind.values(), *island.ahead.values())) <= 4
+    assert len(island.turns) <= 8

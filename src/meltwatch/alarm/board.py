@@ -13,7 +13,7 @@ import msgspec
 from meltwatch.alarm.occurrence import AlarmEvent, Occurrence, Told
 from meltwatch.alarm.standing import Happens, Standing, after
 from meltwatch.errors import Bug, CommandRefused, Problem
-from meltwatch.evaluate.node import LATE, UNCONFIRMED, Transition
+from meltwatch.evaluate.node import LATE, NOT_APPLICABLE, UNCONFIRMED, Transition
 from meltwatch.model.condition import Level
 from meltwatch.model.ids import ConditionId, EnterpriseId, OccurrenceId, occurrence_id
 from meltwatch.model.reason import Reason
@@ -58,14 +58,14 @@ class Board(msgspec.Struct):
         for one in transitions:
             active = self.active(one.condition)
             if one.rises:
-                episode = Episode(one.condition, one.at, None, one.flags, (), one.reason)
+                episode = _episode(one)
                 if active is None:
                     events.append(self._raise(episode, levels[one.condition], told_at))
-                else:
+                elif active.graced:
                     events += self._bring(active, episode, told_at, proven)
+                # else: complete samples from inside an open hole have raised it already
             elif active is not None:
-                flags = tuple(sorted({*active.flags, *one.flags}))
-                episode = Episode(one.condition, active.raised, one.at, flags)
+                episode = Episode(one.condition, active.raised, one.at, None, one.flags)
                 events += self._bring(active, episode, told_at, proven)
             else:
                 raise Bug(f"{one.condition} returns at {one.at} but was never raised")
@@ -84,11 +84,73 @@ class Board(msgspec.Struct):
                 events.append(event)
         return events
 
-    def settle_grace(self, proven: At, told_at: int) -> list[AlarmEvent]:
-        """Withdraw what grace published and samples have passed without confirming it."""
+    def fill(
+        self,
+        transitions: Iterable[Transition],
+        levels: Mapping[ConditionId, Level],
+        told_at: int,
+        *,
+        late: At,
+        proven: At,
+    ) -> list[AlarmEvent]:
+        """Publish what complete samples have decided inside a hole that is still open.
+
+        What is raised already is the same occurrence, from the right instant on. Nothing is
+        withdrawn before the hole is closed.
+        """
+        events: list[AlarmEvent] = []
+        episodes: dict[ConditionId, Episode] = {}
+        told: list[Episode] = []
+        for one in transitions:
+            if one.rises:
+                episode = _episode(one)
+                if late(one.condition, one.at):
+                    episode.flags = tuple(sorted({*one.flags, LATE}))
+                episodes[one.condition] = episode
+                told.append(episode)
+            elif (begun := episodes.pop(one.condition, None)) is not None:
+                begun.returned = one.at
+                begun.flags = tuple(sorted({*(begun.flags or ()), *one.flags}))
+            elif (which := self._raised_by(one)) is not None:
+                episode = Episode(one.condition, which.raised, one.at, None, one.flags)
+                events += self._bring(which, episode, told_at, proven)
+        for episode in told:
+            same = [
+                one
+                for one in self._published(episode.condition)
+                if one.overlaps(episode.raised, episode.returned)
+            ]
+            if same:
+                which = min(same, key=lambda one: one.raised)
+                events += self._bring(which, episode, told_at, proven)
+            else:
+                events.append(self._raise(episode, levels[episode.condition], told_at))
+        return events
+
+    def _raised_by(self, returns: Transition) -> Occurrence | None:
+        """Return the latest occurrence of a condition that was raised by its return."""
+        found = [one for one in self._published(returns.condition) if one.raised <= returns.at]
+        return max(found, key=lambda one: one.raised, default=None)
+
+    def _published(self, condition: ConditionId) -> list[Occurrence]:
+        return [
+            one
+            for one in self.occurrences.values()
+            if one.condition == condition and one.standing is not Standing.WITHDRAWN
+        ]
+
+    def settle_grace(
+        self, proven: At, provisional: Callable[[ConditionId], bool], told_at: int
+    ) -> list[AlarmEvent]:
+        """Withdraw what grace published and samples have passed without confirming it.
+
+        What goes on beside an open hole and is raised there stays until the hole is closed.
+        """
         unproven = [one for one in self.occurrences.values() if one.graced]
         return [
-            self._withdraw(one, told_at) for one in unproven if proven(one.condition, one.raised)
+            self._withdraw(one, told_at)
+            for one in unproven
+            if proven(one.condition, one.raised) and not provisional(one.condition)
         ]
 
     def replace_since(
@@ -106,10 +168,16 @@ class Board(msgspec.Struct):
         `since`: for each condition that was run again, the instant after which it was. What grace
         published where nothing is proven yet stays.
         """
+        episodes = list(episodes)
+        begun = {(one.condition, one.raised) for one in episodes if one.flags is None}
         published: dict[ConditionId, list[Occurrence]] = {name: [] for name in since}
         for one in sorted(self.occurrences.values(), key=lambda one: (one.raised, one.id)):
             run_again = one.condition in since and one.standing is not Standing.WITHDRAWN
-            if run_again and (one.returned is None or one.returned > since[one.condition]):
+            if run_again and (
+                one.returned is None
+                or one.returned > since[one.condition]
+                or (one.condition, one.raised) in begun
+            ):
                 published[one.condition].append(one)
         events: list[AlarmEvent] = []
         for episode in sorted(episodes, key=lambda one: (one.raised, one.condition)):
@@ -154,11 +222,15 @@ class Board(msgspec.Struct):
         which = self.raised_now.get(condition)
         return None if which is None else self.occurrences[which]
 
-    def forget(self, before: Mapping[ConditionId, int]) -> None:
-        """Drop what is settled and lies wholly before what can still be run again."""
-        for one in list(self.occurrences.values()):
+    def forget(self, before: Callable[[ConditionId], int | None]) -> None:
+        """Drop what is settled and lies wholly before what can still be run again.
+
+        `before`: that instant of a condition, None for one that is never run again.
+        """
+        for one in [one for one in self.occurrences.values() if one.settled]:
             end = one.raised if one.returned is None else max(one.raised, one.returned)
-            if one.settled and end <= before.get(one.condition, end):
+            reached = before(one.condition)
+            if reached is None or end <= reached:
                 del self.occurrences[one.id]
 
     # inside
@@ -219,7 +291,8 @@ class Board(msgspec.Struct):
         self._put(one)
         flags = episode.flags
         if flags is None:
-            flags = tuple(sorted({*one.flags, *episode.also}))
+            raise_flags = {*one.flags} - {NOT_APPLICABLE}
+            flags = tuple(sorted({*raise_flags, *episode.also}))
         changed = msgspec.structs.replace(
             one, raised=episode.raised, returned=episode.returned, flags=flags
         )
@@ -241,6 +314,10 @@ class Board(msgspec.Struct):
         gone = msgspec.structs.replace(one.happen(Happens.WITHDRAW), graced=False)
         self._put(gone)
         return AlarmEvent(told=Told.WITHDRAWN, told_at=told_at, occurrence=gone)
+
+
+def _episode(rise: Transition) -> Episode:
+    return Episode(rise.condition, rise.at, None, rise.flags, (), rise.reason)
 
 
 def episodes_of(

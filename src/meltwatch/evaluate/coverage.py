@@ -19,8 +19,8 @@ class Coverage(msgspec.Struct):
     first run began; what is back-filled before it lies in a hole too. `holes`: every hole
     since the anchor, closed or not, at its full extent. `advanced_at`: the receiver's clock when
     the live run last advanced, or when the source was configured. `offline_since`: while offline,
-    the instant of the raise; `offline_marks`: all such instants since the anchor. `proven`: up to
-    where the engine has run over complete samples; what it decided beyond is provisional.
+    the instant of the raise; `offline_marks`: all such instants since the anchor. `first_to`: the
+    complete_to of its first frame, the source's first instant unless the plant says another.
     """
 
     advanced_at: int
@@ -30,11 +30,7 @@ class Coverage(msgspec.Struct):
     holes: list[Interval] = []
     offline_since: int | None = None
     offline_marks: list[int] = []
-    proven: int | None = None
-
-    def contains(self, at: int) -> bool:
-        """Return whether the instant is complete."""
-        return any(start < at <= end for start, end in self.covered)
+    first_to: int | None = None
 
     def gaps(self, after: int) -> list[Interval]:
         """Return what of `(after, run_end]` is not complete, in order."""
@@ -49,11 +45,6 @@ class Coverage(msgspec.Struct):
         if self.run_end > reached:
             found.append((reached, self.run_end))
         return found
-
-    def prove(self, after: int) -> None:
-        """Note that the engine has run over all that is complete, from `after` on."""
-        gaps = self.gaps(after)
-        self.proven = gaps[0][0] if gaps else self.run_end
 
     def in_hole(self, at: int) -> bool:
         """Return whether the instant lies in a hole, closed or not."""
@@ -73,6 +64,8 @@ class Coverage(msgspec.Struct):
 
     def take(self, record: SamplesRecord) -> None:
         """Note what a frame completes."""
+        if not self.covered or record.complete_from < self.covered[0][0]:
+            self.first_to = record.complete_to
         if self.begins_run(record):
             assert self.run_end is not None
             self.holes.append((self.run_end, record.complete_from))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from graphlib import TopologicalSorter
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +13,9 @@ from meltwatch.evaluate.refusals import problems_of
 from meltwatch.model.condition import Offline, main_points, members
 from meltwatch.model.ids import ConditionId, PointCode, SourceId
 from meltwatch.model.plant import Plant
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Reader = tuple[ConditionId, int]
 """A condition and the slot of its inputs that a point or member feeds."""
@@ -73,6 +78,62 @@ def plan_of(plant: Plant) -> Plan:
             if isinstance(one, Offline)
         },
     )
+
+
+def islands_of(plan: Plan) -> tuple[Plan, ...]:
+    """Return the plan in the smallest parts that share no source: each decides for itself.
+
+    Sources belong together if a condition reads points of both, or members that do. What happens
+    to one island's sources costs the others nothing.
+    """
+    conditions = plan.plant.conditions
+    island = {source: source for source in plan.plant.sources}
+
+    def root(source: SourceId) -> SourceId:
+        while island[source] != source:
+            source = island[source]
+        return source
+
+    reached: dict[ConditionId, SourceId] = {}
+    for name in plan.order:
+        told = [root(reached[member]) for member in members(conditions[name])]
+        told += [root(source) for source in sorted(plan.sources[name])]
+        told += [root(plan.offline[name])] if name in plan.offline else []
+        for other in told[1:]:
+            island[root(other)] = root(told[0])
+        reached[name] = told[0]
+    parts: dict[SourceId, set[SourceId]] = {}
+    for source in plan.plant.sources:
+        parts.setdefault(root(source), set()).add(source)
+    named: dict[SourceId, set[ConditionId]] = {one: set() for one in parts}
+    for name, source in reached.items():
+        named[root(source)].add(name)
+    if len(parts) == 1:
+        return (plan,)
+    return tuple(_part(plan, sources, named[one]) for one, sources in parts.items())
+
+
+def _part(plan: Plan, sources: set[SourceId], names: set[ConditionId]) -> Plan:
+    plant = plan.plant
+    points = {code: one for code, one in plant.points.items() if one.source in sources}
+    return Plan(
+        plant=msgspec.structs.replace(
+            plant,
+            points=points,
+            conditions=_only(plant.conditions, names),
+            sources=_only(plant.sources, sources),
+        ),
+        order=tuple(name for name in plan.order if name in names),
+        readers=_only(plan.readers, points),
+        watchers=_only(plan.watchers, names),
+        sources=_only(plan.sources, names),
+        points_of=_only(plan.points_of, sources),
+        offline=_only(plan.offline, names),
+    )
+
+
+def _only(told: dict[K, V], wanted: Container[K]) -> dict[K, V]:
+    return {key: one for key, one in told.items() if key in wanted}
 
 
 def slot_points(plant: Plant, name: ConditionId) -> tuple[PointCode, ...]:

@@ -81,6 +81,10 @@ class Twin:
             if code in old.signals:
                 old.signals[code].stale_ms = signal.stale_ms
                 fresh.signals[code] = old.signals[code]
+        for code, signal in fresh.signals.items():
+            reached = old.frontiers.get(plan.plant.points[code].source)
+            if reached is not None:  # a point of another source until now may have waited for that
+                signal.waiting = [one for one in signal.waiting if one[0] > reached]
         sources = plan.plant.sources
         fresh.frontiers = {name: end for name, end in old.frontiers.items() if name in sources}
         fresh.clock = old.clock
