@@ -13,7 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meltwatch.evaluate.plan import Plan, slot_points
-from meltwatch.model.condition import Condition, High, Low, Silent, State
+from meltwatch.model.condition import (
+    Condition,
+    Difference,
+    High,
+    Interlock,
+    Low,
+    Rate,
+    Silent,
+    State,
+    Stuck,
+    Vote,
+)
 from meltwatch.model.ids import ConditionId, PointCode, SourceId
 
 Ints = NDArray[np.int64]
@@ -22,24 +33,31 @@ Bools = NDArray[np.bool_]
 
 NEVER = 2**62
 """An instant that no frontier reaches: what is not running, or not raised."""
+BEFORE = -NEVER
+"""An instant before every other one."""
 LONGEST_MS = 2**61
 """A delay beyond reach; longer ones are cut to it, so that adding it to an instant stays exact."""
 
-FALSE, TRUE, KEEP, UNDECIDED = 0, 1, 2, 3
+FALSE, TRUE, KEEP, UNDECIDED, LEAVE = 0, 1, 2, 3, 4
 """Verdicts, as in `judge`."""
 
-_LIMIT, _SET, _SILENT = 0, 1, 2
+LIMIT, SET, SILENT, DIFFERENCE, RATE, STUCK, PLAIN = range(7)
+"""How a condition is decided: in columns, or `PLAIN`, by `step` (votes and interlocks)."""
+
+NO_SET = -1
 
 
 class Columns(msgspec.Struct, frozen=True, eq=False):
     """The conditions that are decided up to the same frontier, and the points that they read.
 
     Points, shape (points,): `source` (place in `sources`), `stale_ms` (`NEVER`: never stale),
-    `exact` (a gate or a set reads it, so only an equal value surely changes nothing).
-    Conditions, shape (conditions,): `main` and `gate` (places of points; gate -1: none), `kind`,
-    `sign`, `limit`, `release` (limit -+ deadband, both times `sign`), `wanted` and `opening` (rows
-    of `sets`), `on_ms`, `off_ms`. `sets` holds each set once, padded with NaN, which equals
-    nothing. The readers of point s are `reader[first[s]:first[s + 1]]`.
+    `first_at` (the source's configured first instant, `NEVER`: none).
+    Conditions, shape (conditions,): `main`, `second` and `gate` (places of points, -1: none),
+    `kind`, `sign`, `limit`, `release` (limit -+ deadband, both times `sign`), `band`, `wanted` and
+    `opening` (rows of `sets`), `on_ms`, `off_ms`, `window_ms`. `sets` holds each set once,
+    padded with NaN, which equals nothing.
+    Readings, shape (readings,), those of point s at `first[s]:first[s + 1]`: `reader` (condition)
+    and `reads` (the set that the value is held against, `NO_SET`: it is judged otherwise).
     """
 
     names: tuple[ConditionId, ...]
@@ -49,36 +67,35 @@ class Columns(msgspec.Struct, frozen=True, eq=False):
     source: Ints
     stale_ms: Ints
     first_at: Ints
-    exact: Bools
     main: Ints
+    second: Ints
     gate: Ints
     kind: Ints
     sign: Floats
     limit: Floats
     release: Floats
+    band: Floats
     wanted: Ints
     opening: Ints
     sets: Floats
     on_ms: Ints
     off_ms: Ints
+    window_ms: Ints
     reader: Ints
+    reads: Ints
     first: Ints
 
-    def readers_of(self, points: Ints) -> tuple[Ints, Ints]:
-        """Return (place in `points`, condition) for each reader of each of the points."""
+    def readings_of(self, points: Ints) -> tuple[Ints, Ints]:
+        """Return (place in `points`, reading) for each reading of each of the points."""
         start = self.first[points]
-        owner, place = spread(start, self.first[points + 1] - start)
-        return owner, self.reader[place]
+        return spread(start, self.first[points + 1] - start)
 
-    def by_value(self, who: Ints, value: Floats, has: Bools) -> Ints:
-        """Return what held values say to conditions, known or not; all of shape (rows,)."""
+    def against_limit(self, who: Ints, value: Floats) -> Ints:
+        """Return what values say to conditions with a limit; both of shape (rows,)."""
         signed = self.sign[who] * value
         verdict = np.full(len(who), KEEP, dtype=np.int64)
         verdict[signed >= self.limit[who]] = TRUE
         verdict[signed < self.release[who]] = FALSE
-        listed = np.flatnonzero(self.kind[who] == _SET)
-        verdict[listed] = self.holds(self.wanted[who[listed]], value[listed])
-        verdict[~has] = FALSE
         return verdict
 
     def holds(self, which: Ints, value: Floats) -> Bools:
@@ -88,20 +105,8 @@ class Columns(msgspec.Struct, frozen=True, eq=False):
 
     def is_silent(self, who: Ints) -> Bools:
         """Return which conditions are `silent`, shape (rows,)."""
-        silent: Bools = self.kind[who] == _SILENT
+        silent: Bools = self.kind[who] == SILENT
         return silent
-
-    def calm_values(self, who: Ints, raw: Bools, opened: Bools) -> tuple[Floats, Floats]:
-        """Return the least and the greatest value of each that leaves its raw state as it is.
-
-        For known points only; both ends included.
-        """
-        low = np.where(raw, self.release[who], -np.inf)
-        high = np.where(raw, np.inf, np.nextafter(self.limit[who], -np.inf))
-        free = ~opened | (self.kind[who] != _LIMIT)
-        low[free], high[free] = -np.inf, np.inf
-        negated = self.sign[who] < 0
-        return np.where(negated, -high, low), np.where(negated, -low, high)
 
 
 def spread(start: Ints, count: Ints) -> tuple[Ints, Ints]:
@@ -111,65 +116,114 @@ def spread(start: Ints, count: Ints) -> tuple[Ints, Ints]:
     return owner, np.arange(len(owner)) + (start - before)[owner]
 
 
-def columns_of(plan: Plan, names: Sequence[ConditionId]) -> Columns:
-    """Return the columns of conditions that share their sources, in the order given."""
+def columns_of(
+    plan: Plan, sources: Iterable[SourceId], names: Sequence[ConditionId], own: Iterable[PointCode]
+) -> Columns:
+    """Return the columns of conditions that read the same sources, in the order given.
+
+    `own`: points that are kept whether or not somebody reads them.
+    """
     plant = plan.plant
     slots = [slot_points(plant, name) for name in names]
-    points = tuple(dict.fromkeys(code for own in slots for code in own))
+    points = tuple(dict.fromkeys([*own, *(code for read in slots for code in read)]))
     place = {code: at for at, code in enumerate(points)}
     conditions = tuple(plant.conditions[name] for name in names)
-    sources = tuple(sorted(plan.sources[names[0]]))
+    listed = tuple(sorted(sources))
     told = [plant.points[code] for code in points]
-    main = _ints(place[own[0]] for own in slots)
-    gate = _ints(place[own[1]] if len(own) > 1 else -1 for own in slots)
-    figures = np.array([_figures(one) for one in conditions], dtype=np.float64)
+    figures = np.array([_figures(one) for one in conditions], dtype=np.float64).reshape(-1, 4)
     sets: dict[tuple[float, ...], int] = {}
-    kind = _ints(_kind(one) for one in conditions)
-    exact = np.zeros(len(points), dtype=np.bool_)
-    exact[gate[gate >= 0]] = True
-    exact[main[kind == _SET]] = True
-    reader, first = _readers(main, gate, len(points))
-    wanted = _ints(_row(sets, one.values if isinstance(one, State) else ()) for one in conditions)
-    opening = _ints(_row(sets, one.when.values if one.when else ()) for one in conditions)
+    readings = [
+        (place[code], who, reads)
+        for who, condition in enumerate(conditions)
+        for code, reads in zip(slots[who], _reads(sets, condition), strict=True)
+    ]
+    reader, reads, first = _by_point(readings, len(points))
     return Columns(
         names=tuple(names),
         conditions=conditions,
         points=points,
-        sources=sources,
-        source=_ints(sources.index(one.source) for one in told),
+        sources=listed,
+        source=_ints(listed.index(one.source) for one in told),
         stale_ms=_ints(NEVER if one.stale_ms is None else _cut(one.stale_ms) for one in told),
         first_at=_ints(_first_at(plan, one.source) for one in told),
-        exact=exact,
-        main=main,
-        gate=gate,
-        kind=kind,
+        main=_ints(_place(place, slots[who], 0, one) for who, one in enumerate(conditions)),
+        second=_ints(_place(place, slots[who], 1, one) for who, one in enumerate(conditions)),
+        gate=_ints(place[slots[who][-1]] if one.when else -1 for who, one in enumerate(conditions)),
+        kind=_ints(kind_of(one) for one in conditions),
         sign=figures[:, 0],
         limit=figures[:, 1],
         release=figures[:, 2],
-        wanted=wanted,
-        opening=opening,
+        band=figures[:, 3],
+        wanted=_ints(
+            _row(sets, one.values) if isinstance(one, State) else NO_SET for one in conditions
+        ),
+        opening=_ints(_row(sets, one.when.values) if one.when else NO_SET for one in conditions),
         sets=_table(sets),
         on_ms=_ints(_cut(one.on_delay_ms) for one in conditions),
         off_ms=_ints(_cut(one.off_delay_ms) for one in conditions),
+        window_ms=_ints(_cut(one.window_ms) if isinstance(one, Rate) else 0 for one in conditions),
         reader=reader,
+        reads=reads,
         first=first,
     )
 
 
-def _figures(condition: Condition) -> tuple[float, float, float]:
+def kind_of(condition: Condition) -> int:
+    """Return how a condition is decided."""
+    match condition:
+        case High() | Low():
+            return LIMIT
+        case State():
+            return SET
+        case Silent():
+            return SILENT
+        case _:
+            return PLAIN
+
+
+def _place(
+    place: dict[PointCode, int], slots: tuple[PointCode, ...], slot: int, condition: Condition
+) -> int:
+    """Return the place of a main point; -1 where the kind has none, or is not in columns."""
+    if isinstance(condition, Vote | Interlock):
+        return -1
+    return place[slots[slot]] if slot == 0 or isinstance(condition, Difference) else -1
+
+
+def _figures(condition: Condition) -> tuple[float, float, float, float]:
+    """Return sign, limit, release and band."""
     match condition:
         case High(limit=limit, deadband=deadband):
-            return 1.0, limit, limit - deadband
+            return 1.0, limit, limit - deadband, 0.0
         case Low(limit=limit, deadband=deadband):
-            return -1.0, -limit, -(limit + deadband)
+            return -1.0, -limit, -(limit + deadband), 0.0
+        case (
+            Difference(side=side, limit=limit, deadband=deadband)
+            | Rate(side=side, limit=limit, deadband=deadband)
+        ):
+            if side == "high":
+                return 1.0, limit, limit - deadband, 0.0
+            return -1.0, -limit, -(limit + deadband), 0.0
+        case Stuck(band=band):
+            return 1.0, np.inf, -np.inf, band
         case _:
-            return 1.0, np.inf, -np.inf
+            return 1.0, np.inf, -np.inf, 0.0
 
 
-def _kind(condition: Condition) -> int:
-    if isinstance(condition, State):
-        return _SET
-    return _SILENT if isinstance(condition, Silent) else _LIMIT
+def _reads(sets: dict[tuple[float, ...], int], condition: Condition) -> list[int]:
+    """Return for each slot of a condition the set that its value is held against."""
+    match condition:
+        case State(values=values):
+            main = [_row(sets, values)]
+        case Interlock(effects=effects):
+            main = [_row(sets, effect.values) for effect in effects]
+        case Vote():
+            main = []
+        case Difference():
+            main = [NO_SET, NO_SET]
+        case _:
+            main = [NO_SET]
+    return [*main, _row(sets, condition.when.values)] if condition.when else main
 
 
 def _first_at(plan: Plan, source: SourceId) -> int:
@@ -192,12 +246,11 @@ def _table(sets: dict[tuple[float, ...], int]) -> Floats:
     return table
 
 
-def _readers(main: Ints, gate: Ints, points: int) -> tuple[Ints, Ints]:
-    gated = np.flatnonzero(gate >= 0)
-    read = np.concatenate((main, gate[gated]))
-    reader = np.concatenate((np.arange(len(main)), gated))
-    first = np.concatenate(([0], np.cumsum(np.bincount(read, minlength=points))))
-    return reader[np.argsort(read, kind="stable")], first
+def _by_point(readings: list[tuple[int, int, int]], points: int) -> tuple[Ints, Ints, Ints]:
+    told = np.array(readings, dtype=np.int64).reshape(-1, 3)
+    first = np.concatenate(([0], np.cumsum(np.bincount(told[:, 0], minlength=points))))
+    told = told[np.argsort(told[:, 0], kind="stable")]
+    return told[:, 1].copy(), told[:, 2].copy(), first
 
 
 def _ints(values: Iterable[int]) -> Ints:

@@ -1,139 +1,117 @@
-"""The fast engine of `high`, `low`, `state` and `silent`: all conditions at once, in columns.
+"""The fast engine: every kind, in columns wherever many conditions are alike.
 
-Gives exactly the transitions that `twin` gives for the same conditions. Conditions that read the
-same sources share a frontier and make a lane.
+Gives exactly the transitions that `twin` gives. Conditions that read the same sources share a
+frontier and make a lane; each source has a lane that keeps all its points.
 
     columns   what never changes of a lane's conditions, and what they judge
     told      how points stand, instant by instant
+    instants  what that says to conditions, instant by instant
     rounds    gate, raw state and delays of many conditions at once
+    calm      which values surely change nothing
+    agenda    which delays end, which points grow stale
+    plain     votes and interlocks, through `step`
     lane      what waits, what is calm, what must be decided exactly
+    packed    the state as plain data
+    exchange  the state as the twin's, and back
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
-
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from meltwatch.errors import Bug
-from meltwatch.evaluate.columns import NEVER, Columns, Ints, columns_of
-from meltwatch.evaluate.lane import Lane, Waiting
-from meltwatch.evaluate.node import Transition
+from meltwatch.evaluate import exchange
+from meltwatch.evaluate.columns import NEVER, Ints, columns_of
+from meltwatch.evaluate.judge import Member
+from meltwatch.evaluate.lane import Lane
+from meltwatch.evaluate.node import Entry, Transition, node_of
+from meltwatch.evaluate.packed import KernelState, pack, unpack
 from meltwatch.evaluate.plan import Plan
-from meltwatch.evaluate.rounds import States
 from meltwatch.evaluate.signal import Turn
-from meltwatch.evaluate.told import Held, Rows
-from meltwatch.model.condition import High, Low, Silent, State
+from meltwatch.evaluate.step import Step
+from meltwatch.evaluate.told import Rows
+from meltwatch.evaluate.twin import Twin, TwinState
 from meltwatch.model.ids import ConditionId, EpochId, PointCode, SourceId
+from meltwatch.model.reason import Reason
 from meltwatch.model.sample import SampleBatch
 
-KINDS = (High, Low, State, Silent)
 _LAYOUTS = 256
 """How many layouts of batches are remembered; a gateway uses one, or a few."""
 
 
-class WaitingState(msgspec.Struct, frozen=True):
-    """A `Waiting`: `columns` are point (i8), at (i8), value (f8), quality (u2), little-endian."""
-
-    epoch: EpochId
-    seq: int
-    columns: tuple[bytes, ...]
-
-
-class LaneState(msgspec.Struct, frozen=True):
-    """A lane's state as plain data, each column little-endian, in the order of its struct.
-
-    `held` and `states`: the columns of `Held` and `States`. `marks`: (instant, place of the
-    source, turn) that wait.
-    """
-
-    held: tuple[bytes, ...]
-    states: tuple[bytes, ...]
-    waiting: tuple[WaitingState, ...]
-    marks: tuple[tuple[int, int, int], ...]
-
-
-class KernelState(msgspec.Struct, frozen=True):
-    """All that a kernel keeps, for the same plan and names.
+class Kernel:
+    """The conditions of one plant over the samples of its sources.
 
     `frontiers`: how far each source's samples are complete. `silent_until`: up to where each
-    source's silence counts (less than its frontier only after a look ahead).
+    source's silence counts (less than its frontier only after a look ahead). `clock`: the latest
+    instant that any record has told. `offline`: the conditions that the receiver's clock decides.
     """
 
-    frontiers: dict[SourceId, int]
-    silent_until: dict[SourceId, int]
-    lanes: tuple[LaneState, ...]
-
-
-def eligible(plan: Plan) -> tuple[ConditionId, ...]:
-    """Return the conditions that a kernel can take, in the plan's order.
-
-    Those of its kinds that no vote and no interlock reads.
-    """
-    conditions = plan.plant.conditions
-    return tuple(
-        name
-        for name in plan.order
-        if isinstance(conditions[name], KINDS) and not plan.watchers[name]
-    )
-
-
-class Kernel:
-    """Some conditions of one plant over the samples of its sources."""
-
-    def __init__(
-        self, plan: Plan, names: Collection[ConditionId], state: KernelState | None = None
-    ) -> None:
-        """Take up a state of the same plan and names, or begin with one that has seen nothing.
-
-        Raises Bug for a condition that is not among `eligible`.
-        """
-        if wrong := sorted(set(names) - set(eligible(plan))):
-            raise Bug(f"not for the kernel: {', '.join(wrong)}")
+    def __init__(self, plan: Plan, state: KernelState | None = None) -> None:
+        """Take up a state of the same plan, or begin with one that has seen nothing."""
         self.plan = plan
-        self.frontiers: dict[SourceId, int] = dict(state.frontiers) if state else {}
-        self.silent_until: dict[SourceId, int] = dict(state.silent_until) if state else {}
+        self.frontiers: dict[SourceId, int] = {}
+        self.silent_until: dict[SourceId, int] = {}
+        self.clock: int | None = None
+        self.offline = {name: node_of(plan.plant.conditions[name]) for name in plan.offline}
         self.rank = {name: rank for rank, name in enumerate(plan.order)}
-        wanted = set(names)
-        shared: dict[frozenset[SourceId], list[ConditionId]] = {}
-        for name in plan.order:
-            if name in wanted:
-                shared.setdefault(plan.sources[name], []).append(name)
-        columns = [columns_of(plan, lane) for lane in shared.values()]
-        kept = state.lanes if state else [None] * len(columns)
-        self.lanes = [_lane_of(one, told) for one, told in zip(columns, kept, strict=True)]
+        self.lanes = _lanes_of(plan)
+        self.where = {
+            name: (lane, place) for lane, one in enumerate(self.lanes)
+            for place, name in enumerate(one.columns.names)
+        }  # fmt: skip
         self.layouts: dict[int, tuple[tuple[PointCode, ...], list[Ints | None]]] = {}
+        if state is not None:
+            unpack(state, self)
 
     @property
     def state(self) -> KernelState:
-        """Return all that the kernel keeps, as plain data."""
-        return KernelState(
-            frontiers=self.frontiers.copy(),
-            silent_until=self.silent_until.copy(),
-            lanes=tuple(_state_of(lane) for lane in self.lanes),
-        )
+        """Return all that the kernel keeps, as plain data that shares nothing with it."""
+        return pack(self)
 
     def clone(self) -> Kernel:
         """Return a kernel in the same state that shares nothing that changes."""
         twin = Kernel.__new__(Kernel)
-        twin.plan, twin.rank, twin.layouts = self.plan, self.rank, {}
+        twin.plan, twin.rank, twin.where, twin.layouts = self.plan, self.rank, self.where, {}
         twin.frontiers, twin.silent_until = self.frontiers.copy(), self.silent_until.copy()
+        twin.clock = self.clock
+        twin.offline = {name: node.clone() for name, node in self.offline.items()}
         twin.lanes = [lane.clone() for lane in self.lanes]
         return twin
+
+    def to_twin(self) -> TwinState:
+        """Return the state as the twin keeps it; it shares nothing with this one."""
+        return exchange.to_twin(self)
+
+    @classmethod
+    def from_twin(cls, plan: Plan, state: TwinState) -> Kernel:
+        """Return a kernel that goes on from a state of the twin, which is left alone."""
+        kernel = cls(plan)
+        exchange.take_over(kernel, state)
+        return kernel
+
+    def adopt(self, plan: Plan) -> dict[ConditionId, int | None]:
+        """Go on under another plan; return the raised conditions that it does not have any more.
+
+        As `Twin.adopt`, through it: a change of configuration costs as much as the plant is large.
+        """
+        twin = Twin(self.plan, self.to_twin())
+        gone = twin.adopt(plan)
+        self.__dict__.update(Kernel.from_twin(plan, twin.state).__dict__)
+        return gone
+
+    # samples and coverage
 
     def feed(self, samples: SampleBatch, epoch: EpochId, seq: int) -> None:
         """Let samples wait for their coverage.
 
-        Left out: points that no condition here reads, and instants that are decided already.
+        Left out: points that the plan does not have, and instants that are decided already.
         (epoch, seq) names one batch: told twice, it must be told alike.
         """
+        point, at, value, quality = samples.point, samples.at, samples.value, samples.quality
         for lane, places in zip(self.lanes, self._places_of(samples.layout), strict=True):
             if places is None:
                 continue
-            rows = Rows(places[samples.point], samples.at, samples.value, samples.quality)
+            rows = Rows(places[point], at, value, quality)
             if (rows.point < 0).any():
                 rows = rows.take(rows.point >= 0)
             lane.feed(epoch, seq, rows, _by_source(lane, self.frontiers))
@@ -155,12 +133,25 @@ class Kernel:
                 self.silent_until[source] = frontier
         found: list[Transition] = []
         for lane in self.lanes:
-            reached = [self.frontiers.get(source) for source in lane.columns.sources]
-            if None not in reached:
-                least = min(one for one in reached if one is not None)
-                found += lane.advance(least, _by_source(lane, self.silent_until))
+            frontier_of_lane = self.reach(lane)
+            if frontier_of_lane is not None:
+                silent_until = _by_source(lane, self.silent_until)
+                found += lane.advance(frontier_of_lane, silent_until, self._pass_on)
         found.sort(key=lambda one: (one.at, self.rank[one.condition]))
         return found
+
+    def reach(self, lane: Lane) -> int | None:
+        """Return up to where a lane can be decided: what no source decides, up to the clock."""
+        if not lane.columns.sources:
+            return self.clock
+        reached = [self.frontiers.get(source) for source in lane.columns.sources]
+        return None if None in reached else min(one for one in reached if one is not None)
+
+    def pass_clock(self, clock: int) -> None:
+        """Note the latest instant that any record has told."""
+        self.clock = clock if self.clock is None else max(self.clock, clock)
+
+    # marks
 
     def blind(self, source: SourceId, at: int) -> None:
         """From `at` on nothing is known of the source: an open hole begins.
@@ -174,13 +165,61 @@ class Kernel:
         """From `at` on (as for `blind`) its points are unknown until their next value."""
         self._mark(source, at, Turn.UNKNOWN)
 
+    def make_afresh(self, source: SourceId, at: int) -> None:
+        """Let `rate` and `stuck` of its points forget (at an instant as for `blind`)."""
+        self._mark(source, at, Turn.AFRESH)
+
+    def turn_offline(self, name: ConditionId, at: int, *, offline: bool) -> Transition:
+        """Raise or return an `offline` condition; it is decided by the receiver's clock alone."""
+        node = self.offline[name]
+        node.raw, node.raised = offline, at if offline else None
+        step = Step(name, self.plan.plant.conditions[name], node)
+        step.tell(at)
+        self._pass_on(name, step.heard)
+        reason = Reason("offline", {"source": self.plan.offline[name]}) if offline else None
+        return Transition(at, name, offline, (), reason)
+
+    # what others ask
+
     def dues(self) -> list[int]:
-        """Return the ends of all running on-delays, whatever the coverage."""
+        """Return the ends of all running on-delays, whatever the coverage: costs a look at all."""
         return [due for lane in self.lanes for due in lane.dues()]
+
+    def first_due(self) -> int | None:
+        """Return the least of `dues`, without a look at all of them; None: there is none."""
+        first = min((lane.first_due() for lane in self.lanes), default=NEVER)
+        return None if first == NEVER else first
+
+    def is_raised(self, name: ConditionId) -> bool:
+        """Return whether a condition is raised."""
+        node = self.offline.get(name)
+        if node is not None:
+            return node.raised is not None
+        lane, place = self.where[name]
+        return self.lanes[lane].is_raised(place)
+
+    def decided_until(self) -> dict[ConditionId, int | None]:
+        """Return for each condition up to where it is decided (None: not at all yet).
+
+        Without those that the receiver's clock decides.
+        """
+        return {
+            name: until
+            for lane in self.lanes
+            for name, until in zip(lane.columns.names, lane.decided_until(), strict=True)
+        }
+
+    # inside
 
     def _mark(self, source: SourceId, at: int, turn: Turn) -> None:
         for lane, place in self._reading(source):
             lane.mark(place, at, turn, begun=source in self.frontiers)
+
+    def _pass_on(self, name: ConditionId, heard: list[tuple[int, Member]]) -> None:
+        for watcher, slot in self.plan.watchers[name]:
+            lane, place = self.where[watcher]
+            told: list[Entry] = [(at, slot, 0, 0.0, member) for at, member in heard]
+            self.lanes[lane].plain.hear(place, told)
 
     def _reading(self, source: SourceId) -> list[tuple[Lane, int]]:
         """Return the lanes that read a source, each with the source's place there."""
@@ -204,48 +243,28 @@ class Kernel:
         return known[1]
 
 
+def _lanes_of(plan: Plan) -> list[Lane]:
+    """Return fresh lanes, those of fewer sources first: members before their readers."""
+    shared: dict[frozenset[SourceId], list[ConditionId]] = {
+        frozenset({source}): [] for source in plan.plant.sources
+    }
+    for name in plan.order:
+        if name not in plan.offline:
+            shared.setdefault(plan.sources[name], []).append(name)
+    lanes = []
+    for sources, names in sorted(shared.items(), key=lambda one: len(one[0])):
+        own = plan.points_of[next(iter(sources))] if len(sources) == 1 else ()
+        watched = np.array([bool(plan.watchers[name]) for name in names], dtype=np.bool_)
+        lanes.append(Lane(columns_of(plan, sources, names, own), watched))
+    return lanes
+
+
 def _by_source(lane: Lane, told: dict[SourceId, int]) -> Ints:
     """Return the instant told of each of a lane's sources, before all others where none is."""
     return np.array([told.get(source, -NEVER) for source in lane.columns.sources], dtype=np.int64)
 
 
-def _state_of(lane: Lane) -> LaneState:
-    return LaneState(
-        held=_bytes_of(lane.held),
-        states=_bytes_of(lane.states),
-        waiting=tuple(
-            WaitingState(one.epoch, one.seq, _bytes_of(one.rows)) for one in lane.waiting
-        ),
-        marks=tuple(lane.marks),
-    )
-
-
-def _lane_of(columns: Columns, state: LaneState | None) -> Lane:
-    if state is None:
-        return Lane(columns)
-    held = Held(*_arrays_of(state.held, ("<f8", "?", "?", "?", "<i8")))
-    states = States(*_arrays_of(state.states, ("?", "?", "<i8", "<i8", "<i8", "<i8")))
-    lane = Lane(columns, held, states)
-    lane.waiting = [
-        Waiting(one.epoch, one.seq, Rows(*_arrays_of(one.columns, ("<i8", "<i8", "<f8", "<u2"))))
-        for one in state.waiting
-    ]
-    lane.marks = list(state.marks)
-    return lane
-
-
-def _bytes_of(told: Held | States | Rows) -> tuple[bytes, ...]:
-    columns = [getattr(told, name) for name in told.__struct_fields__]
-    return tuple(one.astype(one.dtype.newbyteorder("<")).tobytes() for one in columns)
-
-
-def _arrays_of(columns: Sequence[bytes], kinds: Sequence[str]) -> Iterator[NDArray[Any]]:
-    """Yield the columns as arrays of their own, that may be written."""
-    for told, kind in zip(columns, kinds, strict=True):
-        yield np.frombuffer(told, dtype=kind).copy()
-
-
 def _places(lane: Lane, layout: tuple[PointCode, ...]) -> Ints | None:
-    place = lane.place
+    place = lane.plain.place
     places = np.array([place.get(code, -1) for code in layout], dtype=np.int64)
     return places if (places >= 0).any() else None

@@ -1,92 +1,117 @@
-"""Conditions in columns that are decided up to the same frontier, and the points they read.
+"""Conditions that are decided up to the same frontier, and the points they read.
 
 A batch in which nothing changes costs a few comparisons: each known point has a band of values
 that leaves all its conditions as they are. Whatever is not surely calm (a value outside the band,
-bad quality, a point growing stale, a mark, a delay that ends) goes the exact way, `told` and
-`rounds`, with every condition that reads such a point, and all samples that those read.
+bad quality, a point growing stale, a mark, a delay that ends) goes the exact way, `told`,
+`instants` and `rounds`, with every condition that reads such a point, and all samples that those
+read.
 """
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 
-from meltwatch.evaluate.columns import NEVER, Bools, Columns, Ints
-from meltwatch.evaluate.judge import Input
+from meltwatch.evaluate import calm
+from meltwatch.evaluate.agenda import Agenda
+from meltwatch.evaluate.columns import BEFORE, NEVER, PLAIN, Bools, Columns, Ints
+from meltwatch.evaluate.instants import Instants, instants_of, seen_at
+from meltwatch.evaluate.judge import Input, Member
 from meltwatch.evaluate.node import (
     GATE_UNKNOWN,
     NOT_APPLICABLE,
     UNCONFIRMED,
     Node,
     Transition,
+    member_of,
+    node_of,
 )
+from meltwatch.evaluate.plain import PassOn, Plain
 from meltwatch.evaluate.reasons import reason_of
 from meltwatch.evaluate.rounds import (
     CLOSED,
     RAISED,
-    Instants,
+    Heard,
     Moves,
     States,
     fresh_states,
-    instants_of,
+    read_node,
     run,
+    write_node,
 )
+from meltwatch.evaluate.settled import is_settled
 from meltwatch.evaluate.signal import Turn
 from meltwatch.evaluate.told import Held, Rows, Told, tell
-from meltwatch.model.ids import EpochId
+from meltwatch.evaluate.waiting import Waiting, take_due
+from meltwatch.model.condition import Interlock, Vote
+from meltwatch.model.ids import ConditionId, EpochId
 from meltwatch.model.quality import Quality
 
 
-class Waiting(msgspec.Struct, frozen=True, eq=False):
-    """Samples of one batch that wait for their coverage, in the order sent."""
-
-    epoch: EpochId
-    seq: int
-    rows: Rows
-
-
 class Lane:
-    """The conditions of one lane through time."""
+    """The conditions of one lane through time.
 
-    def __init__(self, columns: Columns, held: Held | None = None, states: States | None = None):
+    `watched`, shape (conditions,): those that votes or interlocks read. `frontier`: up to where
+    all is decided. `marks`: (instant, place of the source, turn) that wait for their coverage.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        watched: Bools,
+        held: Held | None = None,
+        states: States | None = None,
+        nodes: dict[int, Node] | None = None,
+    ) -> None:
         """Take up states, or begin with points and conditions that have seen nothing."""
-        self.columns = columns
-        self.place = {code: place for place, code in enumerate(columns.points)}
+        self.columns, self.watched = columns, watched
         self.held = held or _unheld(columns)
         self.states = states or fresh_states(len(columns.names))
+        self.plain = Plain(columns, nodes)
+        self.frontier: int | None = None
+        self.advanced = False
         self.waiting: list[Waiting] = []
         self.marks: list[tuple[int, int, int]] = []
         everything = np.arange(len(columns.points))
+        self.scratch = np.zeros(len(everything), dtype=np.bool_)
+        self._part()
         self.low, self.high = np.zeros(len(everything)), np.zeros(len(everything))
         self._set_bands(everything)
-        self.timing = self.states.timers(np.arange(len(columns.names))) != NEVER
-        self.timed = np.flatnonzero(self.timing)
-        self.oldest = int(self.held.stale_at.min(initial=NEVER))
-        """No point grows stale before this instant; `timing` and `timed`: whose delays run."""
+        self.stale = Agenda(len(everything))
+        self.stale.add(everything, self._stale_at(everything))
+        whoever = np.arange(len(columns.names))
+        self.on, self.off = Agenda(len(whoever)), Agenda(len(whoever))
+        self._await(whoever)
 
     def clone(self) -> Lane:
         """Return a lane in the same state that shares nothing that changes."""
         twin = Lane.__new__(Lane)
-        twin.columns, twin.place = self.columns, self.place
-        twin.timing, twin.timed = self.timing.copy(), self.timed
-        twin.oldest = self.oldest
-        twin.held, twin.states = self.held.clone(), self.states.clone()
+        twin.columns, twin.watched, twin.frontier = self.columns, self.watched, self.frontier
+        twin.in_columns, twin.closely = self.in_columns, self.closely
+        twin.unsettled, twin.advanced = self.unsettled, self.advanced
+        twin.held, twin.states, twin.plain = (
+            self.held.clone(),
+            self.states.clone(),
+            self.plain.clone(),
+        )
         twin.waiting, twin.marks = self.waiting.copy(), self.marks.copy()
-        twin.low, twin.high = self.low.copy(), self.high.copy()
+        twin.low, twin.high, twin.scratch = self.low.copy(), self.high.copy(), self.scratch.copy()
+        twin.stale, twin.on, twin.off = self.stale.clone(), self.on.clone(), self.off.clone()
         return twin
 
     def begin(self, source: int, first: int) -> None:
         """Count the source's points never seen as last seen at its first instant."""
-        columns = self.columns
-        unseen = (columns.source == source) & (columns.first_at == NEVER)
-        self.held.stale_at[unseen] = first + columns.stale_ms[unseen]
-        self.oldest = int(self.held.stale_at.min(initial=NEVER))
+        unseen = (self.columns.source == source) & (self.held.last == BEFORE)
+        self.held.last[unseen] = first
+        points = np.flatnonzero(unseen)
+        self.stale.add(points, self._stale_at(points))
 
     def mark(self, source: int, at: int, turn: Turn, *, begun: bool) -> None:
-        """Let all points of a source turn blind or unknown at an instant."""
-        self.marks.append((at, source, int(turn)))
-        if turn is Turn.UNKNOWN and not begun:
-            self.held.stale_at[self.columns.source == source] = NEVER
+        """Let all points of a source turn blind or unknown at an instant, or be taken afresh."""
+        own = self.columns.source == source
+        if own.any():
+            self.marks.append((at, source, int(turn)))
+            if turn is Turn.UNKNOWN and not begun:
+                self.held.last[own] = BEFORE
 
     def feed(self, epoch: EpochId, seq: int, rows: Rows, decided: Ints) -> None:
         """Let samples wait that are not decided already.
@@ -99,58 +124,107 @@ class Lane:
         if len(rows):
             self.waiting.append(Waiting(epoch, seq, rows))
 
-    def advance(self, frontier: int, silent_until: Ints) -> list[Transition]:
+    def advance(self, frontier: int, silent_until: Ints, pass_on: PassOn) -> list[Transition]:
         """Decide every instant up to and including `frontier`; return the transitions, unsorted.
 
-        `silent_until`, shape (sources,): up to where each source's silence counts.
+        `silent_until`, shape (sources,): up to where each source's silence counts. `pass_on`
+        hears how watched conditions change.
         """
         rows = self._due(frontier)
-        fresh_until = rows.at + self.columns.stale_ms[rows.point]
-        calm = self._calm(rows)
-        stirred = self._stirred(rows.point[~calm], frontier)
-        ending = self.timed[self.states.timers(self.timed) <= frontier]
-        if not len(stirred) and not len(ending):
-            self._hold(rows, fresh_until)
-            return []
-        who, points = self._reached(stirred, ending)
-        reached = np.zeros(len(self.columns.points), dtype=np.bool_)
-        reached[points] = True
-        exact = reached[rows.point]
-        stale_until = np.minimum(silent_until[self.columns.source[points]], frontier)
-        told = tell(
-            self.columns, self.held, points, rows.take(exact), stale_until, self._marks(frontier)
-        )
-        self._hold(rows.take(~exact), fresh_until[~exact])
-        return self._decide(who, told, frontier)
+        found: list[Transition] = []
+        stirred = self._stirred(rows.point[~self._calm(rows)], frontier)
+        ending = self._ending(frontier)
+        if len(stirred) or len(ending):
+            found = self._exactly(rows, stirred, ending, frontier, silent_until, pass_on)
+        else:
+            self._hold(rows)
+        if self.plain.awake:
+            found += self.plain.run(frontier, pass_on)
+        self.frontier, self.advanced = frontier, True
+        if self.unsettled:
+            self.settle()
+        return found
 
     def dues(self) -> list[int]:
         """Return the ends of all running on-delays."""
-        due = self.states.due[self.timed]
+        due = self.states.due
         ends: list[int] = due[due != NEVER].tolist()
-        return ends
+        return ends + self.plain.dues()
+
+    def first_due(self) -> int:
+        """Return the end of the on-delay that ends first, `NEVER` if none runs."""
+        first = self.on.first(lambda who: self.states.due[who])
+        return min([first, *self.plain.dues()])
+
+    # one by one, for questions and changes of configuration
+
+    def is_raised(self, place: int) -> bool:
+        """Return whether a condition is raised."""
+        node = self.plain.nodes.get(place)
+        return bool(self.states.raised[place] != NEVER) if node is None else node.raised is not None
+
+    def decided_until(self) -> list[int | None]:
+        """Return for each condition up to where it is decided (None: not at all yet)."""
+        until = [self.frontier] * len(self.columns.names)
+        for place, node in self.plain.nodes.items():
+            until[place] = self._until(node)
+        return until
+
+    def _until(self, node: Node) -> int | None:
+        """Return up to where a node is decided: one of another plan may be elsewhere."""
+        if not self.advanced:
+            return node.frontier
+        known = [one for one in (self.frontier, node.frontier) if one is not None]
+        return max(known, default=None)
+
+    def input(self, point: int) -> Input:
+        """Return how a point stands."""
+        held = self.held
+        value = float(held.value[point]) if held.has[point] else None
+        return Input(value, bool(held.unknown[point]), bool(held.blind[point]))
+
+    def node(self, place: int) -> Node:
+        """Return a condition as the twin keeps it, its inputs left out; it shares nothing."""
+        node = self.plain.nodes.get(place)
+        if node is not None:
+            node = node.clone()
+            node.frontier = self._until(node)
+            return node
+        node = node_of(self.columns.conditions[place])
+        read_node(self.states, place, node)
+        node.told = member_of(self.columns.conditions[place], node)
+        node.frontier = self.frontier
+        return node
+
+    def settle(self) -> None:
+        """Take into columns whoever stands so that they can tell it."""
+        columns = self.columns
+        ready = [
+            place
+            for place in self.unsettled
+            if columns.kind[place] != PLAIN
+            and is_settled(
+                columns.conditions[place],
+                self.plain.nodes[place],
+                [self.input(self.plain.place[code]) for code in self.plain.slots(place)],
+                level=self._until(self.plain.nodes[place]) == self.frontier,
+            )
+        ]
+        for place in ready:
+            write_node(self.states, place, self.plain.nodes.pop(place))
+            self.plain.awake.discard(place)
+        if ready:
+            self._part()
+            who = np.array(ready)
+            self._await(who)
+            seen = np.concatenate((columns.main[who], columns.second[who], columns.gate[who]))
+            self._set_bands(np.unique(seen[seen >= 0]))
 
     # samples
 
     def _due(self, frontier: int) -> Rows:
-        """Take the samples up to the frontier out of those that wait, sorted by instant.
-
-        Of one instant the later sent is last.
-        """
-        self.waiting.sort(key=lambda one: (one.epoch, one.seq))
-        due: list[Rows] = []
-        left: list[Waiting] = []
-        for one in self.waiting:
-            ready = one.rows.at <= frontier
-            if ready.all():
-                due.append(one.rows)
-                continue
-            left.append(Waiting(one.epoch, one.seq, one.rows.take(~ready)))
-            if ready.any():
-                due.append(one.rows.take(ready))
-        self.waiting = left
-        rows = due[0] if len(due) == 1 else _concatenated(due)
-        if (rows.at[1:] < rows.at[:-1]).any():
-            rows = rows.take(np.argsort(rows.at, kind="stable"))
+        """Take the samples up to the frontier out of those that wait."""
+        rows, self.waiting = take_due(self.waiting, frontier)
         return rows
 
     def _calm(self, rows: Rows) -> Bools:
@@ -160,29 +234,40 @@ class Lane:
         would be so with the old one, and is stirred as a whole.
         """
         point, value = rows.point, rows.value
-        calm: Bools = (value >= self.low[point]) & (value <= self.high[point])
-        calm &= (rows.quality & int(Quality.BAD)) == 0
-        return calm
+        quiet: Bools = (value >= self.low[point]) & (value <= self.high[point])
+        quiet &= (rows.quality & int(Quality.BAD)) == 0
+        return quiet
 
-    def _hold(self, rows: Rows, fresh_until: Ints) -> None:
+    def _hold(self, rows: Rows) -> None:
         """Let points hold calm samples: of several the last rules."""
         self.held.value[rows.point] = rows.value
-        self.held.stale_at[rows.point] = fresh_until
-        self.oldest = min(self.oldest, int(fresh_until.min(initial=NEVER)))
+        self.held.last[rows.point] = rows.at
 
     # what is not calm
 
+    def _stale_at(self, points: Ints) -> Ints:
+        return self.held.stale_at(self.columns, points)
+
     def _stirred(self, points: Ints, frontier: int) -> Ints:
         """Return the points with samples that are not calm, growing stale, or marked."""
-        parts = [points]
-        if self.oldest <= frontier:
-            parts.append(np.flatnonzero(self.held.stale_at <= frontier))
-            later = self.held.stale_at[self.held.stale_at > frontier]
-            self.oldest = int(later.min(initial=NEVER))
-        for at, source, _ in self.marks:
-            if at <= frontier:
-                parts.append(np.flatnonzero(self.columns.source == source))
-        return np.concatenate(parts) if len(parts) > 1 else points
+        parts = [points, self.stale.due(frontier, self._stale_at)]
+        parts += [
+            np.flatnonzero(self.columns.source == source)
+            for at, source, _ in self.marks
+            if at <= frontier
+        ]
+        return np.concatenate(parts)
+
+    def _ending(self, frontier: int) -> Ints:
+        """Return the conditions in columns whose delays end."""
+        on = self.on.due(frontier, lambda who: self.states.due[who])
+        off = self.off.due(frontier, lambda who: self.states.off_due[who])
+        return np.concatenate((on, off))
+
+    def _await(self, who: Ints) -> None:
+        """Note the ends of delays of some conditions."""
+        self.on.add(who, self.states.due[who])
+        self.off.add(who, self.states.off_due[who])
 
     def _marks(self, frontier: int) -> tuple[tuple[int, int, int], ...]:
         """Take the marks up to the frontier out of those that wait."""
@@ -190,44 +275,72 @@ class Lane:
         self.marks = [mark for mark in self.marks if mark[0] > frontier]
         return due
 
-    def _reached(self, stirred: Ints, ending: Ints) -> tuple[Ints, Ints]:
-        """Return the conditions that must be decided exactly, and all points that they read."""
+    def _exactly(
+        self,
+        rows: Rows,
+        stirred: Ints,
+        ending: Ints,
+        frontier: int,
+        silent_until: Ints,
+        pass_on: PassOn,
+    ) -> list[Transition]:
+        """Decide who reads a stirred point or has a delay that ends; all others hold."""
         columns = self.columns
-        deciding = np.zeros(len(columns.names), dtype=np.bool_)
-        deciding[columns.readers_of(stirred)[1]] = True
-        deciding[ending] = True
-        who = np.flatnonzero(deciding)
-        gate = columns.gate[who]
-        read = np.zeros(len(columns.points), dtype=np.bool_)
-        read[columns.main[who]] = True
-        read[gate[gate >= 0]] = True
-        return who, np.flatnonzero(read)
+        readers = columns.reader[columns.readings_of(stirred)[1]]
+        reached = np.unique(np.concatenate((readers, ending)))
+        who = reached[self.in_columns[reached]]
+        seen = np.concatenate((columns.main[who], columns.second[who], columns.gate[who]))
+        points = np.unique(np.concatenate((stirred, seen[seen >= 0])))
+        self.scratch[points] = True
+        exact = self.scratch[rows.point]
+        self.scratch[points] = False
+        stale_until = np.minimum(silent_until[columns.source[points]], frontier)
+        marks = self._marks(frontier)
+        told = tell(columns, self.held, points, rows.take(exact), stale_until, marks)
+        self._hold(rows.take(~exact))
+        found = self._decide(who, told, frontier, pass_on) if len(who) else []
+        told.write(self.held)
+        self._set_bands(points)
+        self.stale.add(points, self._stale_at(points))
+        self._await(who)
+        self.plain.tell(reached[~self.in_columns[reached]], told)
+        return found
 
-    def _decide(self, who: Ints, told: Told, frontier: int) -> list[Transition]:
+    def _decide(self, who: Ints, told: Told, frontier: int, pass_on: PassOn) -> list[Transition]:
         instants = instants_of(self.columns, who, told)
         states = self.states.take(who)
-        moves = run(self.columns, who, states, instants, frontier)
+        moves, heard = run(self.columns, who, states, instants, frontier, self.watched[who])
         self.states.put(who, states)
-        told.write(self.held)
-        self._set_bands(told.points)
-        self.oldest = min(self.oldest, int(self.held.stale_at[told.points].min(initial=NEVER)))
-        self.timing[who] = self.states.timers(who) != NEVER
-        self.timed = np.flatnonzero(self.timing)
+        for name, changes in self._changes(who, heard).items():
+            pass_on(name, changes)
         return self._transitions(who, told, instants, moves)
+
+    def _changes(self, who: Ints, heard: Heard) -> dict[ConditionId, list[tuple[int, Member]]]:
+        """Return what readers must hear, by condition in the plan's order."""
+        found: dict[ConditionId, list[tuple[int, Member]]] = {}
+        columns = (who[heard.owner], heard.at, heard.true, heard.marked, heard.raised)
+        for place, at, true, marked, raised in zip(*(one.tolist() for one in columns), strict=True):
+            name = self.columns.names[place]
+            found.setdefault(name, []).append((at, Member(true, marked, raised)))
+        return found
 
     def _set_bands(self, points: Ints) -> None:
         """Find anew which values of some points are calm."""
-        columns, held, states = self.columns, self.held, self.states
-        owner, who = columns.readers_of(points)
-        low, high = columns.calm_values(who, states.raw[who], states.open[who])
-        lowest, highest = np.full(len(points), -np.inf), np.full(len(points), np.inf)
-        np.maximum.at(lowest, owner, low)
-        np.minimum.at(highest, owner, high)
-        exact = columns.exact[points]
-        lowest[exact] = highest[exact] = held.value[points[exact]]
-        unsure = held.unknown[points] | held.blind[points] | ~held.has[points]
-        lowest[unsure], highest[unsure] = np.inf, -np.inf
-        self.low[points], self.high[points] = lowest, highest
+        self.low[points], self.high[points] = calm.bands(
+            self.columns, self.held, self.states, points, self.closely
+        )
+
+    def _part(self) -> None:
+        """Tell who is decided in columns, and whose points have no calm value meanwhile."""
+        self.in_columns = np.ones(len(self.columns.names), dtype=np.bool_)
+        self.in_columns[list(self.plain.nodes)] = False
+        self.unsettled = [
+            place
+            for place in self.plain.nodes
+            if not isinstance(self.columns.conditions[place], Vote | Interlock)
+        ]
+        self.closely = np.zeros(len(self.columns.names), dtype=np.bool_)
+        self.closely[self.unsettled] = True
 
     # transitions
 
@@ -236,21 +349,20 @@ class Lane:
     ) -> list[Transition]:
         if not len(moves.at):
             return []
-        seen = _seen_at(instants, moves)
+        seen = seen_at(instants, moves.owner, moves.at)
         columns = zip(
             who[moves.owner].tolist(),
             moves.at.tolist(),
             moves.how.tolist(),
             moves.since.tolist(),
-            instants.main[seen].tolist(),
-            instants.gate[seen].tolist(),
+            seen.tolist(),
             strict=True,
         )
         return [
-            self._raise(condition, at, since, told, (main, gate))
+            self._raise(condition, at, since, told, instants, row)
             if how == RAISED
             else self._return(condition, at, how)
-            for condition, at, how, since, main, gate in columns
+            for condition, at, how, since, row in columns
         ]
 
     def _return(self, condition: int, at: int, how: int) -> Transition:
@@ -258,12 +370,11 @@ class Lane:
         return Transition(at, self.columns.names[condition], False, flags)
 
     def _raise(
-        self, condition: int, at: int, since: int, told: Told, seen: tuple[int, int]
+        self, condition: int, at: int, since: int, told: Told, instants: Instants, row: int
     ) -> Transition:
-        main, gate = seen
+        main, gate = int(instants.main[row]), int(instants.gate[row])
         flags = [GATE_UNKNOWN] if gate >= 0 and (told.unknown[gate] or not told.has[gate]) else []
-        silent = self.columns.is_silent(np.array([condition]))[0]
-        if (told.unknown[main] or told.blind[main]) and not silent:
+        if instants.marked[row]:
             flags.append(UNCONFIRMED)
         value = float(told.value[main]) if told.has[main] else None
         node = Node(inputs=[Input(value)], members=[], since=since)
@@ -274,32 +385,10 @@ class Lane:
 def _unheld(columns: Columns) -> Held:
     """Return points that have never been seen, last seen at their source's first instant."""
     points = len(columns.points)
-    begun = columns.first_at != NEVER
     return Held(
         value=np.zeros(points),
         has=np.zeros(points, dtype=np.bool_),
         unknown=np.zeros(points, dtype=np.bool_),
         blind=np.zeros(points, dtype=np.bool_),
-        stale_at=np.where(begun, np.where(begun, columns.first_at, 0) + columns.stale_ms, NEVER),
+        last=np.where(columns.first_at == NEVER, BEFORE, columns.first_at),
     )
-
-
-def _concatenated(parts: list[Rows]) -> Rows:
-    if not parts:
-        none = np.zeros(0, dtype=np.int64)
-        return Rows(none, none, np.zeros(0), none.astype(np.uint16))
-    return Rows(
-        np.concatenate([one.point for one in parts]),
-        np.concatenate([one.at for one in parts]),
-        np.concatenate([one.value for one in parts]),
-        np.concatenate([one.quality for one in parts]),
-    )
-
-
-def _seen_at(instants: Instants, moves: Moves) -> Ints:
-    """Return for each move the row of `instants` that its condition saw last, shape (moves,)."""
-    ends = np.unique(moves.at)
-    # An instant is at or before ends[i] if and only if its rank is at most i.
-    key = instants.owner * (len(ends) + 1) + np.searchsorted(ends, instants.at)
-    wanted = moves.owner * (len(ends) + 1) + np.searchsorted(ends, moves.at)
-    return np.searchsorted(key, wanted, "right") - 1

@@ -10,31 +10,39 @@ import msgspec
 import numpy as np
 
 from meltwatch.evaluate.columns import (
-    FALSE,
+    BEFORE,
     KEEP,
+    LEAVE,
     NEVER,
     TRUE,
     UNDECIDED,
     Bools,
     Columns,
+    Floats,
     Ints,
-    spread,
 )
-from meltwatch.evaluate.told import BEFORE, Told
+from meltwatch.evaluate.instants import Instants, changing
+from meltwatch.evaluate.node import Node
 
 RETURNED, CLOSED, RAISED = 0, 1, 2
 """How a condition moves; `CLOSED`: it returns because its gate closes."""
 
 
 class States(msgspec.Struct, eq=False):
-    """The states of conditions, shape (conditions,); as in `node.Node`, `NEVER` for none."""
+    """The states of conditions, shape (conditions,); as in `node.Node`, `NEVER` for none.
+
+    `referred`: whether there is a `reference`.
+    """
 
     open: Bools
     raw: Bools
+    marked: Bools
     since: Ints
     due: Ints
     off_due: Ints
     raised: Ints
+    reference: Floats
+    referred: Bools
 
     def clone(self) -> States:
         """Return a copy that shares nothing."""
@@ -49,11 +57,6 @@ class States(msgspec.Struct, eq=False):
         for name in self.__struct_fields__:
             getattr(self, name)[who] = getattr(states, name)
 
-    def timers(self, who: Ints) -> Ints:
-        """Return the ends of some conditions' running delays, shape as `who`."""
-        ends: Ints = np.minimum(self.due[who], self.off_due[who])
-        return ends
-
 
 def fresh_states(conditions: int) -> States:
     """Return the states of conditions that have seen nothing: a gate never seen is open."""
@@ -61,28 +64,42 @@ def fresh_states(conditions: int) -> States:
     return States(
         open=np.ones(conditions, dtype=np.bool_),
         raw=np.zeros(conditions, dtype=np.bool_),
+        marked=np.zeros(conditions, dtype=np.bool_),
         since=never,
         due=never.copy(),
         off_due=never.copy(),
         raised=never.copy(),
+        reference=np.zeros(conditions),
+        referred=np.zeros(conditions, dtype=np.bool_),
     )
 
 
-class Instants(msgspec.Struct, frozen=True, eq=False):
-    """What conditions are told, instant by instant: rows sorted by (place in `who`, instant).
+def read_node(states: States, place: int, node: Node) -> None:
+    """Let a node stand as its column tells."""
+    node.open, node.raw = bool(states.open[place]), bool(states.raw[place])
+    node.marked = bool(states.marked[place])
+    node.since, node.due = _instant(states.since[place]), _instant(states.due[place])
+    node.off_due, node.raised = _instant(states.off_due[place]), _instant(states.raised[place])
+    node.reference = float(states.reference[place]) if states.referred[place] else None
 
-    `main`, `gate`: rows of the `Told` that they see then (gate -1: none). `verdict`: by the known
-    value; `afresh`: true or not by what is held, known or not, as an opening gate takes it.
-    `open`: whether the gate is.
-    """
 
-    owner: Ints
-    at: Ints
-    main: Ints
-    gate: Ints
-    verdict: Ints
-    afresh: Bools
-    open: Bools
+def write_node(states: States, place: int, node: Node) -> None:
+    """Let a column stand as its node tells."""
+    states.open[place], states.raw[place] = node.open, node.raw
+    states.marked[place] = node.marked
+    states.referred[place] = node.reference is not None
+    states.reference[place] = 0.0 if node.reference is None else node.reference
+    for column, at in (
+        (states.since, node.since),
+        (states.due, node.due),
+        (states.off_due, node.off_due),
+        (states.raised, node.raised),
+    ):
+        column[place] = NEVER if at is None else at
+
+
+def _instant(told: np.int64) -> int | None:
+    return None if told == NEVER else int(told)
 
 
 class Moves(msgspec.Struct, frozen=True, eq=False):
@@ -94,113 +111,91 @@ class Moves(msgspec.Struct, frozen=True, eq=False):
     since: Ints
 
 
-def instants_of(columns: Columns, who: Ints, told: Told) -> Instants:
-    """Return what conditions are told; all that happens at one instant is one row."""
-    owner, main = _seen(told, columns.main[who])
-    gated = np.flatnonzero(columns.gate[who] >= 0)
-    if len(gated):
-        mine, gate = _seen(told, columns.gate[who[gated]])
-        owner, main, gate = _joined(told, (owner, main), (gated[mine], gate))
-        gate[columns.gate[who[owner]] < 0] = -1
-        at = np.maximum(told.at[main], np.where(gate < 0, BEFORE, told.at[gate]))
-    else:
-        gate, at = np.full(len(owner), -1), told.at[main]
-    verdict, afresh = _judged(columns, who[owner], told, main)
-    opened = _opened(columns, who[owner], told, gate)
-    return Instants(owner, at, main, gate, verdict, afresh, opened)
+class Heard(msgspec.Struct, frozen=True, eq=False):
+    """How watched conditions change for their readers, by owner and instant, shape (changes,).
+
+    `owner`: place in `who`; the rest as in `judge.Member`.
+    """
+
+    owner: Ints
+    at: Ints
+    true: Bools
+    marked: Bools
+    raised: Bools
 
 
-def run(columns: Columns, who: Ints, states: States, instants: Instants, frontier: int) -> Moves:
-    """Decide every instant up to and including `frontier`; `states` (of `who`) go along."""
-    return _Run(columns, who, states, instants).until(frontier)
+def run(
+    columns: Columns,
+    who: Ints,
+    states: States,
+    instants: Instants,
+    frontier: int,
+    watched: Bools,
+) -> tuple[Moves, Heard]:
+    """Decide every instant up to and including `frontier`; `states` (of `who`) go along.
 
-
-def _seen(told: Told, points: Ints) -> tuple[Ints, Ints]:
-    """Return (place in `points`, row of `told`) for all that each point is told."""
-    place = told.places(points)
-    return spread(told.first[place], told.first[place + 1] - told.first[place])
-
-
-def _joined(
-    told: Told, mains: tuple[Ints, Ints], gates: tuple[Ints, Ints]
-) -> tuple[Ints, Ints, Ints]:
-    """Return (owner, main row, gate row) as they stand after each instant of either."""
-    owner = np.concatenate((mains[0], gates[0]))
-    row = np.concatenate((mains[1], gates[1]))
-    is_gate = np.arange(len(row)) >= len(mains[1])
-    at = told.at[row]
-    order = np.lexsort((is_gate, at, owner))
-    owner, row, is_gate, at = owner[order], row[order], is_gate[order], at[order]
-    # Both slots of an owner begin with a row at BEFORE, so neither looks past its own owner.
-    place = np.arange(len(row))
-    main = row[np.maximum.accumulate(np.where(is_gate, 0, place))]
-    gate = row[np.maximum.accumulate(np.where(is_gate, place, 0))]
-    closes = np.ones(len(row), dtype=np.bool_)
-    closes[:-1] = (owner[1:] != owner[:-1]) | (at[1:] != at[:-1])
-    return owner[closes], main[closes], gate[closes]
-
-
-def _judged(columns: Columns, who: Ints, told: Told, main: Ints) -> tuple[Ints, Bools]:
-    """Return the verdicts, and what an opening gate takes afresh; shape (rows,) as `who`."""
-    unknown, silent = told.unknown[main], columns.is_silent(who)
-    verdict = columns.by_value(who, told.value[main], told.has[main])
-    verdict[silent] = np.where(unknown[silent], TRUE, FALSE)
-    afresh = verdict == TRUE
-    verdict[(unknown | told.blind[main]) & ~silent] = UNDECIDED
-    return verdict, afresh
-
-
-def _opened(columns: Columns, who: Ints, told: Told, gate: Ints) -> Bools:
-    """Return whether gates are open: none, unknown, never seen, or in their sets."""
-    opened = np.ones(len(gate), dtype=np.bool_)
-    gated = np.flatnonzero(gate >= 0)
-    row = gate[gated]
-    held = columns.holds(columns.opening[who[gated]], told.value[row])
-    opened[gated] = told.unknown[row] | ~told.has[row] | held
-    return opened
+    `watched`, shape as `who`: those of which the changes are to be heard.
+    """
+    return _Run(columns, who, states, instants, watched).until(frontier)
 
 
 class _Run:
     """The rounds of one advance; all arrays are by place in `who`."""
 
-    def __init__(self, columns: Columns, who: Ints, states: States, instants: Instants) -> None:
+    def __init__(
+        self, columns: Columns, who: Ints, states: States, instants: Instants, watched: Bools
+    ) -> None:
         self.on_ms, self.off_ms = columns.on_ms[who], columns.off_ms[who]
         self.states = states
+        self.watched = watched
         # What says the same as the instant before changes nothing, so it needs no round.
-        owner, verdict, opened = instants.owner, instants.verdict, instants.open
-        changes = np.ones(len(owner), dtype=np.bool_)
-        changes[1:] = (
-            (owner[1:] != owner[:-1]) | (verdict[1:] != verdict[:-1]) | (opened[1:] != opened[:-1])
-        )
-        changes &= instants.at != BEFORE
+        changes = changing(instants)
         # One row more, never reached, so that a condition with nothing to come can look.
         self.at = np.append(instants.at[changes], NEVER)
-        self.verdict = np.append(verdict[changes], UNDECIDED)
+        self.verdict = np.append(instants.verdict[changes], UNDECIDED)
+        self.marked = np.append(instants.marked[changes], False)
         self.afresh = np.append(instants.afresh[changes], False)
-        self.opens = np.append(opened[changes], True)
-        count = np.bincount(owner[changes], minlength=len(who))
+        self.opens = np.append(instants.open[changes], True)
+        count = np.bincount(instants.owner[changes], minlength=len(who))
         self.end = np.cumsum(count)
         self.place = self.end - count
         self.moves: list[tuple[Ints, Ints, Ints, Ints]] = []
+        self.looks: list[tuple[Ints, Ints, Bools, Bools, Bools]] = []
 
-    def until(self, frontier: int) -> Moves:
+    def until(self, frontier: int) -> tuple[Moves, Heard]:
         live = np.arange(len(self.place))
+        hearing = bool(self.watched.any())
+        if hearing:
+            self._look(live, np.full(len(live), BEFORE))
         while len(live):
             row = np.where(self.place[live] < self.end[live], self.place[live], len(self.at) - 1)
             coming = self.at[row]
-            now = np.minimum(coming, self.states.timers(live))
+            ends = np.minimum(self.states.due[live], self.states.off_due[live])
+            now = np.minimum(coming, ends)
             going = now <= frontier
             live, row, now, touched = live[going], row[going], now[going], (coming == now)[going]
             self._touch(live[touched], row[touched], now[touched])
             self._run_out(live, now)
+            if hearing:
+                self._look(live, now)
             self.place[live[touched]] += 1
         parts = zip(*self.moves, strict=True) if self.moves else [[np.zeros(0, np.int64)]] * 4
-        return Moves(*(np.concatenate(list(part)) for part in parts))
+        return Moves(*(np.concatenate(list(part)) for part in parts)), _heard(self.looks)
+
+    def _look(self, who: Ints, now: Ints) -> None:
+        """Note how the watched among some conditions stand now."""
+        seen = self.watched[who]
+        who, now = who[seen], now[seen]
+        states = self.states
+        self.looks.append(
+            (who, now, states.raw[who], states.marked[who], states.raised[who] != NEVER)
+        )
 
     def _touch(self, who: Ints, row: Ints, now: Ints) -> None:
         """Let what is told at an instant pass the gate and settle the raw state."""
         was, opens = self.states.open[who], self.opens[row]
         self.states.open[who] = opens
+        self.states.marked[who] = opens & self.marked[row]
         closing, opening, going_on = was & ~opens, opens & ~was, opens & was
         self._close(who[closing], now[closing])
         self._open(who[opening], now[opening], self.afresh[row[opening]])
@@ -210,7 +205,7 @@ class _Run:
         states = self.states
         returning = states.raised[who] != NEVER
         self._move(who[returning], now[returning], CLOSED)
-        states.raw[who] = False
+        states.raw[who] = states.referred[who] = False
         for instants in (states.since, states.due, states.off_due, states.raised):
             instants[who] = NEVER
 
@@ -225,7 +220,7 @@ class _Run:
         states = self.states
         true = (verdict == TRUE) | ((verdict == KEEP) & states.raw[who])
         undecided = verdict == UNDECIDED
-        false = ~true & ~undecided
+        false = ~true & ~undecided & (verdict != LEAVE)
         # Unknown clears nothing: it stops an off-delay, the next known false begins it anew.
         states.off_due[who[true | undecided]] = NEVER
         self._turn_true(who[true], now[true])
@@ -262,3 +257,20 @@ class _Run:
     def _move(self, who: Ints, now: Ints, how: int) -> None:
         if len(who):
             self.moves.append((who, now, np.full(len(who), how), self.states.since[who]))
+
+
+def _heard(looks: list[tuple[Ints, Ints, Bools, Bools, Bools]]) -> Heard:
+    """Return what differs from the look before; the first one tells how all stood at first."""
+    if not looks:
+        none = np.zeros(0, dtype=np.int64)
+        return Heard(none, none, none != 0, none != 0, none != 0)
+    owner, at, true, marked, raised = (
+        np.concatenate(list(part)) for part in zip(*looks, strict=True)
+    )
+    order = np.argsort(owner, kind="stable")
+    heard = Heard(owner[order], at[order], true[order], marked[order], raised[order])
+    differs = np.zeros(len(owner), dtype=np.bool_)
+    for column in (heard.true, heard.marked, heard.raised):
+        differs[1:] |= column[1:] != column[:-1]
+    differs &= heard.at != BEFORE
+    return Heard(*(getattr(heard, name)[differs] for name in heard.__struct_fields__))

@@ -10,12 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from meltwatch.evaluate.columns import NEVER, Bools, Columns, Floats, Ints
+from meltwatch.evaluate.columns import BEFORE, NEVER, Bools, Columns, Floats, Ints
 from meltwatch.evaluate.signal import Turn
 from meltwatch.model.quality import Quality
-
-BEFORE = -NEVER
-"""The instant of the row that tells how a point stood before the advance."""
 
 
 class Rows(msgspec.Struct, frozen=True, eq=False):
@@ -38,15 +35,14 @@ class Rows(msgspec.Struct, frozen=True, eq=False):
 class Held(msgspec.Struct, eq=False):
     """How points stand, shape (points,); as in `signal.Signal`.
 
-    `stale_at`: the instant from which the point is unknown without a newer value; `NEVER` while it
-    is unknown already, was never begun, or has no `stale_s`.
+    `last`: instant of the last value, or the source's first instant (`BEFORE` either).
     """
 
     value: Floats
     has: Bools
     unknown: Bools
     blind: Bools
-    stale_at: Ints
+    last: Ints
 
     def clone(self) -> Held:
         """Return a copy that shares nothing."""
@@ -55,15 +51,25 @@ class Held(msgspec.Struct, eq=False):
             self.has.copy(),
             self.unknown.copy(),
             self.blind.copy(),
-            self.stale_at.copy(),
+            self.last.copy(),
         )
+
+    def stale_at(self, columns: Columns, points: Ints) -> Ints:
+        """Return from when on points are unknown without a newer value, shape as `points`.
+
+        `NEVER` while one is unknown already, was never begun, or has no `stale_s`.
+        """
+        last = self.last[points]
+        never = self.unknown[points] | (last == BEFORE)
+        return np.where(never, NEVER, last + columns.stale_ms[points])
 
 
 class Told(msgspec.Struct, frozen=True, eq=False):
     """The states of some points, one row for each point and instant at which it is told something.
 
-    Rows are sorted by (point, at), shape (rows,); the first of each point is at `BEFORE`. Those of
-    `points[i]` are `first[i] .. first[i + 1] - 1`.
+    Rows are sorted by (point, at), shape (rows,); the first of each point, at `BEFORE`, tells how
+    it stood before the advance. Those of `points[i]` are `first[i] .. first[i + 1] - 1`. `fresh`:
+    a value comes at this instant. `forgets`: what `rate` and `stuck` remember is gone before it.
     """
 
     points: Ints
@@ -73,7 +79,9 @@ class Told(msgspec.Struct, frozen=True, eq=False):
     has: Bools
     unknown: Bools
     blind: Bools
-    stale_at: Ints
+    last: Ints
+    fresh: Bools
+    forgets: Bools
 
     def places(self, points: Ints) -> Ints:
         """Return where points of the lane stand in `points`."""
@@ -86,7 +94,7 @@ class Told(msgspec.Struct, frozen=True, eq=False):
         held.has[self.points] = self.has[last]
         held.unknown[self.points] = self.unknown[last]
         held.blind[self.points] = self.blind[last]
-        held.stale_at[self.points] = np.where(self.unknown[last], NEVER, self.stale_at[last])
+        held.last[self.points] = self.last[last]
 
 
 Marks = tuple[tuple[int, int, int], ...]
@@ -108,7 +116,8 @@ def tell(
     at = np.concatenate((np.full(len(points), BEFORE), sound.at))[order]
     value = np.concatenate((held.value[points], sound.value))[order]
     stale_at = sound.at + columns.stale_ms[sound.point]
-    stale_at = np.concatenate((held.stale_at[points], stale_at))[order]
+    stale_at = np.concatenate((held.stale_at(columns, points), stale_at))[order]
+    last = np.concatenate((held.last[points], sound.at))[order]
     parts = [(point, at, np.full(len(point), int(Turn.VALUE)), np.arange(len(point)))]
     old = np.flatnonzero(stale_at <= _until(points, point, at, stale_until))
     if len(old):
@@ -116,7 +125,7 @@ def tell(
     for instant, source, turn in marks:
         marked = points[columns.source[points] == source]
         parts.append(_turns(marked, np.full(len(marked), instant), turn))
-    return _fold(held, points, _in_order(parts), value, stale_at)
+    return _fold(held, points, _in_order(parts), value, last)
 
 
 Turns = tuple[Ints, Ints, Ints, Ints]
@@ -162,7 +171,7 @@ def _in_order(parts: list[Turns]) -> Turns:
     return point[order], at[order], turn[order], row[order]
 
 
-def _fold(held: Held, points: Ints, turns: Turns, value: Floats, stale_at: Ints) -> Told:
+def _fold(held: Held, points: Ints, turns: Turns, value: Floats, last: Ints) -> Told:
     """Return the states after all turns of each instant."""
     point, at, turn, row = turns
     start = at == BEFORE
@@ -177,15 +186,18 @@ def _fold(held: Held, points: Ints, turns: Turns, value: Floats, stale_at: Ints)
     closes[:-1] = (point[1:] != point[:-1]) | (at[1:] != at[:-1])
     kept = np.flatnonzero(closes)
     valued = _latest(turn == Turn.VALUE)[kept]
+    begins = np.append(0, kept[:-1] + 1)
     return Told(
         points=points,
         first=np.append(np.flatnonzero(at[kept] == BEFORE), len(kept)),
         at=at[kept],
         value=value[row[valued]],
         has=has[valued],
-        unknown=unknown[_latest(turn != Turn.BLIND)[kept]],
-        blind=blind[_latest(turn != Turn.UNKNOWN)[kept]],
-        stale_at=stale_at[row[valued]],
+        unknown=unknown[_latest((turn == Turn.VALUE) | (turn == Turn.UNKNOWN))[kept]],
+        blind=blind[_latest((turn == Turn.VALUE) | (turn == Turn.BLIND))[kept]],
+        last=last[row[valued]],
+        fresh=(turn[kept] == Turn.VALUE) & (at[kept] != BEFORE),
+        forgets=np.logical_or.reduceat(turn == Turn.AFRESH, begins) if len(kept) else start,
     )
 
 
