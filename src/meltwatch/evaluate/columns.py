@@ -177,6 +177,12 @@ def kind_of(condition: Condition) -> int:
             return SET
         case Silent():
             return SILENT
+        case Difference():
+            return DIFFERENCE
+        case Rate():
+            return RATE
+        case Stuck():
+            return STUCK
         case _:
             return PLAIN
 

@@ -16,6 +16,7 @@ from meltwatch.evaluate.columns import BEFORE, NEVER
 from meltwatch.evaluate.lane import Lane
 from meltwatch.evaluate.node import Node
 from meltwatch.evaluate.signal import Event, Sample, Signal, Turn
+from meltwatch.evaluate.standing import input_at, node_at, settle
 from meltwatch.evaluate.told import Held, Rows
 from meltwatch.evaluate.twin import TwinState
 from meltwatch.evaluate.waiting import Waiting
@@ -105,12 +106,12 @@ def _signal_of(lane: Lane, place: int, waiting: list[Sample]) -> Signal:
 
 
 def _node_of(lane: Lane, place: int, told: dict[PointCode, tuple[Signal, list[Event]]]) -> Node:
-    node = lane.node(place)
+    node = node_at(lane, place)
     slots = lane.plain.slots(place)
     waits = {slot for _, slot, _, _, member in node.inbox if member is None}
     for slot, code in enumerate(slots):
         if slot not in waits and place not in lane.unsettled:
-            seen = lane.input(lane.plain.place[code])
+            seen = input_at(lane, lane.plain.place[code])
             known = node.inputs[slot]
             if place not in lane.plain.nodes:
                 node.inputs[slot] = seen
@@ -138,7 +139,7 @@ def _lane_of(kernel: Kernel, fresh: Lane, state: TwinState) -> Lane:
     lane = Lane(columns, fresh.watched, held, None, nodes)
     lane.frontier = kernel.reach(lane)
     lane.waiting = _waiting_of(signals)
-    lane.settle()
+    settle(lane)
     return lane
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from meltwatch.evaluate import exchange
-from meltwatch.evaluate.columns import NEVER, Ints, columns_of
+from meltwatch.evaluate.columns import NEVER, PLAIN, Ints, columns_of, kind_of
 from meltwatch.evaluate.judge import Member
 from meltwatch.evaluate.lane import Lane
 from meltwatch.evaluate.node import Entry, Transition, node_of
@@ -30,6 +30,7 @@ from meltwatch.evaluate.signal import Turn
 from meltwatch.evaluate.step import Step
 from meltwatch.evaluate.told import Rows
 from meltwatch.evaluate.twin import Twin, TwinState
+from meltwatch.model.condition import main_points
 from meltwatch.model.ids import ConditionId, EpochId, PointCode, SourceId
 from meltwatch.model.reason import Reason
 from meltwatch.model.sample import SampleBatch
@@ -252,11 +253,20 @@ def _lanes_of(plan: Plan) -> list[Lane]:
         if name not in plan.offline:
             shared.setdefault(plan.sources[name], []).append(name)
     lanes = []
+    places = {code: place for place, code in enumerate(plan.plant.points)}
     for sources, names in sorted(shared.items(), key=lambda one: len(one[0])):
         own = plan.points_of[next(iter(sources))] if len(sources) == 1 else ()
+        # Alike beside alike, by point: what a batch touches then lies in runs of memory.
+        names.sort(key=lambda name: _rank(plan, name, places))
         watched = np.array([bool(plan.watchers[name]) for name in names], dtype=np.bool_)
         lanes.append(Lane(columns_of(plan, sources, names, own), watched))
     return lanes
+
+
+def _rank(plan: Plan, name: ConditionId, places: dict[PointCode, int]) -> tuple[int, int]:
+    """Return kind and place of the point; votes and interlocks stay in the plan's order."""
+    kind = kind_of(plan.plant.conditions[name])
+    return kind, 0 if kind == PLAIN else places[main_points(plan.plant.conditions[name])[0]]
 
 
 def _by_source(lane: Lane, told: dict[SourceId, int]) -> Ints:

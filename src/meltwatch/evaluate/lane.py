@@ -9,42 +9,49 @@ read.
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from meltwatch.evaluate import calm
 from meltwatch.evaluate.agenda import Agenda
-from meltwatch.evaluate.columns import BEFORE, NEVER, PLAIN, Bools, Columns, Ints
-from meltwatch.evaluate.instants import Instants, instants_of, seen_at
-from meltwatch.evaluate.judge import Input, Member
-from meltwatch.evaluate.node import (
-    GATE_UNKNOWN,
-    NOT_APPLICABLE,
-    UNCONFIRMED,
-    Node,
-    Transition,
-    member_of,
-    node_of,
-)
+from meltwatch.evaluate.columns import BEFORE, NEVER, RATE, Bools, Columns, Ints
+from meltwatch.evaluate.instants import instants_of
+from meltwatch.evaluate.judge import Member
+from meltwatch.evaluate.moving import Moving, References
+from meltwatch.evaluate.node import Node, Transition
+from meltwatch.evaluate.past import Past, PastState, reaches
 from meltwatch.evaluate.plain import PassOn, Plain
-from meltwatch.evaluate.reasons import reason_of
+from meltwatch.evaluate.published import transitions_of
 from meltwatch.evaluate.rounds import (
-    CLOSED,
-    RAISED,
     Heard,
-    Moves,
     States,
     fresh_states,
-    read_node,
     run,
-    write_node,
 )
-from meltwatch.evaluate.settled import is_settled
 from meltwatch.evaluate.signal import Turn
+from meltwatch.evaluate.standing import settle
 from meltwatch.evaluate.told import Held, Rows, Told, tell
 from meltwatch.evaluate.waiting import Waiting, take_due
 from meltwatch.model.condition import Interlock, Vote
 from meltwatch.model.ids import ConditionId, EpochId
 from meltwatch.model.quality import Quality
+
+_NONE = np.zeros(0, dtype=np.int64)
+
+
+class _Asked(msgspec.Struct, frozen=True, eq=False):
+    """What must be decided exactly in one advance.
+
+    `stirred`: points; `ending`: conditions; `remembered`: points whose values are already;
+    the rest as `Lane.advance` has it.
+    """
+
+    rows: Rows
+    stirred: Ints
+    ending: Ints
+    remembered: Ints
+    frontier: int
+    silent_until: Ints
 
 
 class Lane:
@@ -61,6 +68,7 @@ class Lane:
         held: Held | None = None,
         states: States | None = None,
         nodes: dict[int, Node] | None = None,
+        past: PastState | None = None,
     ) -> None:
         """Take up states, or begin with points and conditions that have seen nothing."""
         self.columns, self.watched = columns, watched
@@ -73,14 +81,21 @@ class Lane:
         self.marks: list[tuple[int, int, int]] = []
         everything = np.arange(len(columns.points))
         self.scratch = np.zeros(len(everything), dtype=np.bool_)
-        self._part()
+        rates = np.flatnonzero(columns.kind == RATE)
+        main, window_ms = columns.main[rates], columns.window_ms[rates]
+        self.moving = Moving(columns, Past(reaches(len(everything), main, window_ms)))
+        if past is not None:
+            self.moving.past.unpack(past)
+        self.part()
         self.low, self.high = np.zeros(len(everything)), np.zeros(len(everything))
-        self._set_bands(everything)
+        self.set_bands(everything)
         self.stale = Agenda(len(everything))
         self.stale.add(everything, self._stale_at(everything))
         whoever = np.arange(len(columns.names))
         self.on, self.off = Agenda(len(whoever)), Agenda(len(whoever))
-        self._await(whoever)
+        self.await_ends(whoever)
+        self.moving.settle(whoever, self.states)
+        self.deciding = np.zeros(len(whoever), dtype=np.bool_)
 
     def clone(self) -> Lane:
         """Return a lane in the same state that shares nothing that changes."""
@@ -93,6 +108,7 @@ class Lane:
             self.states.clone(),
             self.plain.clone(),
         )
+        twin.moving, twin.deciding = self.moving.clone(), self.deciding.copy()
         twin.waiting, twin.marks = self.waiting.copy(), self.marks.copy()
         twin.low, twin.high, twin.scratch = self.low.copy(), self.high.copy(), self.scratch.copy()
         twin.stale, twin.on, twin.off = self.stale.clone(), self.on.clone(), self.off.clone()
@@ -132,17 +148,26 @@ class Lane:
         """
         rows = self._due(frontier)
         found: list[Transition] = []
-        stirred = self._stirred(rows.point[~self._calm(rows)], frontier)
+        loud = rows.point[~self._calm(rows)]
+        moved: References | None = None
+        remembered = _NONE
+        if self.moving and len(rows):
+            others, moved, remembered = self._move(rows, loud, frontier)
+            loud = np.concatenate((loud, others)) if len(others) else loud
+        stirred = self._stirred(loud, frontier)
         ending = self._ending(frontier)
         if len(stirred) or len(ending):
-            found = self._exactly(rows, stirred, ending, frontier, silent_until, pass_on)
+            asked = _Asked(rows, stirred, ending, remembered, frontier, silent_until)
+            found = self._exactly(asked, moved, pass_on)
         else:
             self._hold(rows)
+            if moved is not None:
+                moved.put(self.states, self.deciding)
         if self.plain.awake:
             found += self.plain.run(frontier, pass_on)
         self.frontier, self.advanced = frontier, True
         if self.unsettled:
-            self.settle()
+            settle(self)
         return found
 
     def dues(self) -> list[int]:
@@ -167,58 +192,15 @@ class Lane:
         """Return for each condition up to where it is decided (None: not at all yet)."""
         until = [self.frontier] * len(self.columns.names)
         for place, node in self.plain.nodes.items():
-            until[place] = self._until(node)
+            until[place] = self.until(node)
         return until
 
-    def _until(self, node: Node) -> int | None:
+    def until(self, node: Node) -> int | None:
         """Return up to where a node is decided: one of another plan may be elsewhere."""
         if not self.advanced:
             return node.frontier
         known = [one for one in (self.frontier, node.frontier) if one is not None]
         return max(known, default=None)
-
-    def input(self, point: int) -> Input:
-        """Return how a point stands."""
-        held = self.held
-        value = float(held.value[point]) if held.has[point] else None
-        return Input(value, bool(held.unknown[point]), bool(held.blind[point]))
-
-    def node(self, place: int) -> Node:
-        """Return a condition as the twin keeps it, its inputs left out; it shares nothing."""
-        node = self.plain.nodes.get(place)
-        if node is not None:
-            node = node.clone()
-            node.frontier = self._until(node)
-            return node
-        node = node_of(self.columns.conditions[place])
-        read_node(self.states, place, node)
-        node.told = member_of(self.columns.conditions[place], node)
-        node.frontier = self.frontier
-        return node
-
-    def settle(self) -> None:
-        """Take into columns whoever stands so that they can tell it."""
-        columns = self.columns
-        ready = [
-            place
-            for place in self.unsettled
-            if columns.kind[place] != PLAIN
-            and is_settled(
-                columns.conditions[place],
-                self.plain.nodes[place],
-                [self.input(self.plain.place[code]) for code in self.plain.slots(place)],
-                level=self._until(self.plain.nodes[place]) == self.frontier,
-            )
-        ]
-        for place in ready:
-            write_node(self.states, place, self.plain.nodes.pop(place))
-            self.plain.awake.discard(place)
-        if ready:
-            self._part()
-            who = np.array(ready)
-            self._await(who)
-            seen = np.concatenate((columns.main[who], columns.second[who], columns.gate[who]))
-            self._set_bands(np.unique(seen[seen >= 0]))
 
     # samples
 
@@ -264,7 +246,7 @@ class Lane:
         off = self.off.due(frontier, lambda who: self.states.off_due[who])
         return np.concatenate((on, off))
 
-    def _await(self, who: Ints) -> None:
+    def await_ends(self, who: Ints) -> None:
         """Note the ends of delays of some conditions."""
         self.on.add(who, self.states.due[who])
         self.off.add(who, self.states.off_due[who])
@@ -275,45 +257,66 @@ class Lane:
         self.marks = [mark for mark in self.marks if mark[0] > frontier]
         return due
 
+    def _move(self, rows: Rows, loud: Ints, frontier: int) -> tuple[Ints, References, Ints]:
+        """Let calm values move rates and stucks; as `Moving.look`."""
+        if len(loud):
+            rows = rows.take(~self._among(loud, rows.point))
+        return self.moving.look(rows, self.states, frontier)
+
     def _exactly(
-        self,
-        rows: Rows,
-        stirred: Ints,
-        ending: Ints,
-        frontier: int,
-        silent_until: Ints,
-        pass_on: PassOn,
+        self, asked: _Asked, moved: References | None, pass_on: PassOn
     ) -> list[Transition]:
-        """Decide who reads a stirred point or has a delay that ends; all others hold."""
-        columns = self.columns
-        readers = columns.reader[columns.readings_of(stirred)[1]]
-        reached = np.unique(np.concatenate((readers, ending)))
+        """Decide who reads a stirred point or has a delay that ends; all others go on calmly."""
+        columns, rows, frontier = self.columns, asked.rows, asked.frontier
+        readers = columns.reader[columns.readings_of(asked.stirred)[1]]
+        reached = np.unique(np.concatenate((readers, asked.ending)))
         who = reached[self.in_columns[reached]]
         seen = np.concatenate((columns.main[who], columns.second[who], columns.gate[who]))
-        points = np.unique(np.concatenate((stirred, seen[seen >= 0])))
-        self.scratch[points] = True
-        exact = self.scratch[rows.point]
-        self.scratch[points] = False
-        stale_until = np.minimum(silent_until[columns.source[points]], frontier)
+        points = np.unique(np.concatenate((asked.stirred, seen[seen >= 0])))
+        exact = self._among(points, rows.point)
+        stale_until = np.minimum(asked.silent_until[columns.source[points]], frontier)
         marks = self._marks(frontier)
         told = tell(columns, self.held, points, rows.take(exact), stale_until, marks)
         self._hold(rows.take(~exact))
+        if moved is not None:
+            self.deciding[who] = True
+            moved.put(self.states, self.deciding)
+            self.deciding[who] = False
+        if self.moving.rates:
+            self._remember(told, asked.remembered)
         found = self._decide(who, told, frontier, pass_on) if len(who) else []
         told.write(self.held)
-        self._set_bands(points)
+        self.set_bands(points)
+        self.moving.settle(who, self.states)
         self.stale.add(points, self._stale_at(points))
-        self._await(who)
+        self.await_ends(who)
         self.plain.tell(reached[~self.in_columns[reached]], told)
         return found
 
+    def _among(self, points: Ints, those: Ints) -> Bools:
+        """Return which of `those` are among some points."""
+        self.scratch[points] = True
+        found: Bools = self.scratch[those]
+        self.scratch[points] = False
+        return found
+
+    def _remember(self, told: Told, remembered: Ints) -> None:
+        """Remember the values that the calm way has not."""
+        point = np.repeat(told.points, np.diff(told.first))
+        anew = np.flatnonzero(told.fresh & ~self._among(remembered, point))
+        self.moving.push(point[anew], told.at[anew], told.value[anew])
+
     def _decide(self, who: Ints, told: Told, frontier: int, pass_on: PassOn) -> list[Transition]:
-        instants = instants_of(self.columns, who, told)
+        columns, past = self.columns, self.moving.past
         states = self.states.take(who)
-        moves, heard = run(self.columns, who, states, instants, frontier, self.watched[who])
+        instants = instants_of(columns, who, told, states.begin, past)
+        moves, heard = run(columns, who, states, instants, frontier, self.watched[who])
+        last = np.append(np.flatnonzero(np.diff(instants.owner)), len(instants.owner) - 1)
+        states.begin = instants.begin[last]
         self.states.put(who, states)
         for name, changes in self._changes(who, heard).items():
             pass_on(name, changes)
-        return self._transitions(who, told, instants, moves)
+        return transitions_of(columns, past, who, told, instants, moves)
 
     def _changes(self, who: Ints, heard: Heard) -> dict[ConditionId, list[tuple[int, Member]]]:
         """Return what readers must hear, by condition in the plan's order."""
@@ -324,13 +327,13 @@ class Lane:
             found.setdefault(name, []).append((at, Member(true, marked, raised)))
         return found
 
-    def _set_bands(self, points: Ints) -> None:
+    def set_bands(self, points: Ints) -> None:
         """Find anew which values of some points are calm."""
         self.low[points], self.high[points] = calm.bands(
             self.columns, self.held, self.states, points, self.closely
         )
 
-    def _part(self) -> None:
+    def part(self) -> None:
         """Tell who is decided in columns, and whose points have no calm value meanwhile."""
         self.in_columns = np.ones(len(self.columns.names), dtype=np.bool_)
         self.in_columns[list(self.plain.nodes)] = False
@@ -341,45 +344,6 @@ class Lane:
         ]
         self.closely = np.zeros(len(self.columns.names), dtype=np.bool_)
         self.closely[self.unsettled] = True
-
-    # transitions
-
-    def _transitions(
-        self, who: Ints, told: Told, instants: Instants, moves: Moves
-    ) -> list[Transition]:
-        if not len(moves.at):
-            return []
-        seen = seen_at(instants, moves.owner, moves.at)
-        columns = zip(
-            who[moves.owner].tolist(),
-            moves.at.tolist(),
-            moves.how.tolist(),
-            moves.since.tolist(),
-            seen.tolist(),
-            strict=True,
-        )
-        return [
-            self._raise(condition, at, since, told, instants, row)
-            if how == RAISED
-            else self._return(condition, at, how)
-            for condition, at, how, since, row in columns
-        ]
-
-    def _return(self, condition: int, at: int, how: int) -> Transition:
-        flags = (NOT_APPLICABLE,) if how == CLOSED else ()
-        return Transition(at, self.columns.names[condition], False, flags)
-
-    def _raise(
-        self, condition: int, at: int, since: int, told: Told, instants: Instants, row: int
-    ) -> Transition:
-        main, gate = int(instants.main[row]), int(instants.gate[row])
-        flags = [GATE_UNKNOWN] if gate >= 0 and (told.unknown[gate] or not told.has[gate]) else []
-        if instants.marked[row]:
-            flags.append(UNCONFIRMED)
-        value = float(told.value[main]) if told.has[main] else None
-        node = Node(inputs=[Input(value)], members=[], since=since)
-        reason = reason_of(self.columns.conditions[condition], node)
-        return Transition(at, self.columns.names[condition], True, tuple(flags), reason)
 
 
 def _unheld(columns: Columns) -> Held:

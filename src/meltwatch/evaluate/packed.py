@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from meltwatch.evaluate.lane import Lane
 from meltwatch.evaluate.node import Node
+from meltwatch.evaluate.past import PastState
 from meltwatch.evaluate.rounds import States
+from meltwatch.evaluate.standing import node_at
 from meltwatch.evaluate.told import Held, Rows
 from meltwatch.evaluate.waiting import Waiting
 from meltwatch.model.ids import ConditionId, EpochId, SourceId
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from meltwatch.evaluate.kernel import Kernel
 
 _HELD = ("<f8", "?", "?", "?", "<i8")
-_STATES = ("?", "?", "?", "<i8", "<i8", "<i8", "<i8", "<f8", "?")
+_STATES = ("?", "?", "?", "<i8", "<i8", "<i8", "<i8", "<f8", "?", "<i8")
 _ROWS = ("<i8", "<i8", "<f8", "<u2")
 
 
@@ -41,6 +43,7 @@ class LaneState(msgspec.Struct, frozen=True):
 
     held: tuple[bytes, ...]
     states: tuple[bytes, ...]
+    past: PastState
     nodes: dict[int, Node]
     waiting: tuple[WaitingState, ...]
     marks: tuple[tuple[int, int, int], ...]
@@ -83,7 +86,8 @@ def _state_of(lane: Lane) -> LaneState:
     return LaneState(
         held=_bytes_of(lane.held),
         states=_bytes_of(lane.states),
-        nodes={place: lane.node(place) for place in lane.plain.nodes},
+        past=lane.moving.past.pack(),
+        nodes={place: node_at(lane, place) for place in lane.plain.nodes},
         waiting=tuple(
             WaitingState(one.epoch, one.seq, _bytes_of(one.rows)) for one in lane.waiting
         ),
@@ -96,7 +100,7 @@ def _lane_of(fresh: Lane, state: LaneState) -> Lane:
     held = Held(*_arrays_of(state.held, _HELD))
     states = States(*_arrays_of(state.states, _STATES))
     nodes = {place: node.clone() for place, node in state.nodes.items()}
-    lane = Lane(fresh.columns, fresh.watched, held, states, nodes)
+    lane = Lane(fresh.columns, fresh.watched, held, states, nodes, state.past)
     lane.waiting = [
         Waiting(one.epoch, one.seq, Rows(*_arrays_of(one.columns, _ROWS))) for one in state.waiting
     ]

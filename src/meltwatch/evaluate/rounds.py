@@ -14,6 +14,7 @@ from meltwatch.evaluate.columns import (
     KEEP,
     LEAVE,
     NEVER,
+    STUCK,
     TRUE,
     UNDECIDED,
     Bools,
@@ -31,7 +32,7 @@ RETURNED, CLOSED, RAISED = 0, 1, 2
 class States(msgspec.Struct, eq=False):
     """The states of conditions, shape (conditions,); as in `node.Node`, `NEVER` for none.
 
-    `referred`: whether there is a `reference`.
+    `referred`: whether there is a `reference`. `begin`: a `rate` remembers nothing before it.
     """
 
     open: Bools
@@ -43,6 +44,7 @@ class States(msgspec.Struct, eq=False):
     raised: Ints
     reference: Floats
     referred: Bools
+    begin: Ints
 
     def clone(self) -> States:
         """Return a copy that shares nothing."""
@@ -71,6 +73,7 @@ def fresh_states(conditions: int) -> States:
         raised=never.copy(),
         reference=np.zeros(conditions),
         referred=np.zeros(conditions, dtype=np.bool_),
+        begin=np.full(conditions, BEFORE),
     )
 
 
@@ -103,12 +106,16 @@ def _instant(told: np.int64) -> int | None:
 
 
 class Moves(msgspec.Struct, frozen=True, eq=False):
-    """Raises and returns, shape (moves,): place in `who`, instant, how, and since when true."""
+    """Raises and returns, shape (moves,): place in `who`, instant, how, since when true, reference.
+
+    The reference counts for `stuck` only.
+    """
 
     owner: Ints
     at: Ints
     how: Ints
     since: Ints
+    reference: Floats
 
 
 class Heard(msgspec.Struct, frozen=True, eq=False):
@@ -146,20 +153,27 @@ class _Run:
         self, columns: Columns, who: Ints, states: States, instants: Instants, watched: Bools
     ) -> None:
         self.on_ms, self.off_ms = columns.on_ms[who], columns.off_ms[who]
+        self.band, self.stuck = columns.band[who], columns.kind[who] == STUCK
+        self.has_stuck = bool(self.stuck.any())
         self.states = states
         self.watched = watched
         # What says the same as the instant before changes nothing, so it needs no round.
-        changes = changing(instants)
+        changes = changing(instants, self.stuck)
         # One row more, never reached, so that a condition with nothing to come can look.
         self.at = np.append(instants.at[changes], NEVER)
         self.verdict = np.append(instants.verdict[changes], UNDECIDED)
         self.marked = np.append(instants.marked[changes], False)
         self.afresh = np.append(instants.afresh[changes], False)
         self.opens = np.append(instants.open[changes], True)
+        self.value = np.append(instants.value[changes], 0.0)
+        self.unknown = np.append(instants.unknown[changes], False)
+        self.fresh = np.append(instants.fresh[changes], False)
+        self.known = np.append(instants.known[changes], False)
+        self.forgets = np.append(instants.forgets[changes], False)
         count = np.bincount(instants.owner[changes], minlength=len(who))
         self.end = np.cumsum(count)
         self.place = self.end - count
-        self.moves: list[tuple[Ints, Ints, Ints, Ints]] = []
+        self.moves: list[tuple[Ints, Ints, Ints, Ints, Floats]] = []
         self.looks: list[tuple[Ints, Ints, Bools, Bools, Bools]] = []
 
     def until(self, frontier: int) -> tuple[Moves, Heard]:
@@ -179,26 +193,32 @@ class _Run:
             if hearing:
                 self._look(live, now)
             self.place[live[touched]] += 1
-        parts = zip(*self.moves, strict=True) if self.moves else [[np.zeros(0, np.int64)]] * 4
-        return Moves(*(np.concatenate(list(part)) for part in parts)), _heard(self.looks)
+        return _moves(self.moves), _heard(self.looks)
 
     def _look(self, who: Ints, now: Ints) -> None:
         """Note how the watched among some conditions stand now."""
         seen = self.watched[who]
         who, now = who[seen], now[seen]
         states = self.states
-        self.looks.append(
-            (who, now, states.raw[who], states.marked[who], states.raised[who] != NEVER)
-        )
+        raised = states.raised[who] != NEVER
+        true = np.where(self.stuck[who], raised, states.raw[who])
+        self.looks.append((who, now, true, states.marked[who], raised))
 
     def _touch(self, who: Ints, row: Ints, now: Ints) -> None:
         """Let what is told at an instant pass the gate and settle the raw state."""
         was, opens = self.states.open[who], self.opens[row]
         self.states.open[who] = opens
         self.states.marked[who] = opens & self.marked[row]
+        if self.has_stuck:
+            self._forget(who[self.forgets[row] & (self.states.raised[who] == NEVER)])
         closing, opening, going_on = was & ~opens, opens & ~was, opens & was
         self._close(who[closing], now[closing])
         self._open(who[opening], now[opening], self.afresh[row[opening]])
+        if self.has_stuck:
+            stuck = self.stuck[who]
+            self._begin_stuck(*(one[opening & stuck & self.known[row]] for one in (who, row, now)))
+            self._settle_stuck(*(one[going_on & stuck] for one in (who, row, now)))
+            going_on &= ~stuck
         self._settle(who[going_on], now[going_on], self.verdict[row[going_on]])
 
     def _close(self, who: Ints, now: Ints) -> None:
@@ -243,6 +263,37 @@ class _Run:
         who, now = who[falling], now[falling]
         states.off_due[who] = now + self.off_ms[who]
 
+    # stuck
+
+    def _forget(self, who: Ints) -> None:
+        who = who[self.stuck[who]]
+        self.states.referred[who] = False
+        self.states.since[who] = self.states.due[who] = NEVER
+
+    def _begin_stuck(self, who: Ints, row: Ints, now: Ints) -> None:
+        """Take values as references."""
+        states = self.states
+        states.reference[who], states.referred[who] = self.value[row], True
+        states.since[who], states.due[who] = now, now + self.on_ms[who]
+
+    def _settle_stuck(self, who: Ints, row: Ints, now: Ints) -> None:
+        states = self.states
+        raised, referred = states.raised[who] != NEVER, states.referred[who]
+        self._forget(who[self.unknown[row] & ~raised])
+        fresh = self.fresh[row]
+        # Raised under another definition: this value is the one that ends it.
+        bare = fresh & ~referred & raised
+        states.reference[who[bare]], states.referred[who[bare]] = self.value[row[bare]], True
+        with np.errstate(invalid="ignore", over="ignore"):
+            leaves = np.abs(self.value[row] - states.reference[who]) > self.band[who]
+        leaves &= fresh & referred
+        ending = leaves & raised
+        states.off_due[who[ending]] = now[ending]
+        anew = leaves | (fresh & ~referred & ~raised)
+        self._begin_stuck(who[anew], row[anew], now[anew])
+
+    # timers
+
     def _run_out(self, who: Ints, now: Ints) -> None:
         """End the delays that end now."""
         states = self.states
@@ -256,7 +307,18 @@ class _Run:
 
     def _move(self, who: Ints, now: Ints, how: int) -> None:
         if len(who):
-            self.moves.append((who, now, np.full(len(who), how), self.states.since[who]))
+            since, reference = self.states.since[who], self.states.reference[who]
+            self.moves.append((who, now, np.full(len(who), how), since, reference))
+
+
+def _moves(found: list[tuple[Ints, Ints, Ints, Ints, Floats]]) -> Moves:
+    if not found:
+        none = np.zeros(0, dtype=np.int64)
+        return Moves(none, none, none, none, np.zeros(0))
+    owner, at, how, since, reference = (
+        np.concatenate(list(part)) for part in zip(*found, strict=True)
+    )
+    return Moves(owner, at, how, since, reference)
 
 
 def _heard(looks: list[tuple[Ints, Ints, Bools, Bools, Bools]]) -> Heard:
