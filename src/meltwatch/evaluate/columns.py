@@ -6,7 +6,7 @@ of the negated value: negation is exact, so both are one comparison. May not hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -114,6 +114,17 @@ def spread(start: Ints, count: Ints) -> tuple[Ints, Ints]:
     owner = np.repeat(np.arange(len(count)), count)
     before = np.cumsum(count) - count
     return owner, np.arange(len(owner)) + (start - before)[owner]
+
+
+def layers_of(columns: Columns, kind: int) -> Iterator[Ints]:
+    """Yield for the first, the second, ... condition of each point its place, -1 for none."""
+    left = np.flatnonzero(columns.kind == kind)
+    while len(left):
+        points, firsts = np.unique(columns.main[left], return_index=True)
+        layer = np.full(len(columns.points), -1)
+        layer[points] = left[firsts]
+        yield layer
+        left = np.delete(left, firsts)
 
 
 def columns_of(

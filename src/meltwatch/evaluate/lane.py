@@ -17,7 +17,7 @@ from meltwatch.evaluate.agenda import Agenda
 from meltwatch.evaluate.columns import BEFORE, NEVER, RATE, Bools, Columns, Ints
 from meltwatch.evaluate.instants import instants_of
 from meltwatch.evaluate.judge import Member
-from meltwatch.evaluate.moving import Moving, References
+from meltwatch.evaluate.moving import Moved, Moving
 from meltwatch.evaluate.node import Node, Transition
 from meltwatch.evaluate.past import Past, PastState, reaches
 from meltwatch.evaluate.plain import PassOn, Plain
@@ -36,20 +36,16 @@ from meltwatch.model.condition import Interlock, Vote
 from meltwatch.model.ids import ConditionId, EpochId
 from meltwatch.model.quality import Quality
 
-_NONE = np.zeros(0, dtype=np.int64)
-
 
 class _Asked(msgspec.Struct, frozen=True, eq=False):
     """What must be decided exactly in one advance.
 
-    `stirred`: points; `ending`: conditions; `remembered`: points whose values are already;
-    the rest as `Lane.advance` has it.
+    `stirred`: points; `ending`: conditions; the rest as `Lane.advance` has it.
     """
 
     rows: Rows
     stirred: Ints
     ending: Ints
-    remembered: Ints
     frontier: int
     silent_until: Ints
 
@@ -149,20 +145,19 @@ class Lane:
         rows = self._due(frontier)
         found: list[Transition] = []
         loud = rows.point[~self._calm(rows)]
-        moved: References | None = None
-        remembered = _NONE
+        moved: Moved | None = None
         if self.moving and len(rows):
-            others, moved, remembered = self._move(rows, loud, frontier)
-            loud = np.concatenate((loud, others)) if len(others) else loud
+            moved = self._move(rows, loud, frontier)
+            loud = np.concatenate((loud, moved.loud)) if len(moved.loud) else loud
         stirred = self._stirred(loud, frontier)
         ending = self._ending(frontier)
         if len(stirred) or len(ending):
-            asked = _Asked(rows, stirred, ending, remembered, frontier, silent_until)
+            asked = _Asked(rows, stirred, ending, frontier, silent_until)
             found = self._exactly(asked, moved, pass_on)
         else:
             self._hold(rows)
             if moved is not None:
-                moved.put(self.states, self.deciding)
+                moved.put(self.states)
         if self.plain.awake:
             found += self.plain.run(frontier, pass_on)
         self.frontier, self.advanced = frontier, True
@@ -257,15 +252,13 @@ class Lane:
         self.marks = [mark for mark in self.marks if mark[0] > frontier]
         return due
 
-    def _move(self, rows: Rows, loud: Ints, frontier: int) -> tuple[Ints, References, Ints]:
+    def _move(self, rows: Rows, loud: Ints, frontier: int) -> Moved:
         """Let calm values move rates and stucks; as `Moving.look`."""
         if len(loud):
             rows = rows.take(~self._among(loud, rows.point))
         return self.moving.look(rows, self.states, frontier)
 
-    def _exactly(
-        self, asked: _Asked, moved: References | None, pass_on: PassOn
-    ) -> list[Transition]:
+    def _exactly(self, asked: _Asked, moved: Moved | None, pass_on: PassOn) -> list[Transition]:
         """Decide who reads a stirred point or has a delay that ends; all others go on calmly."""
         columns, rows, frontier = self.columns, asked.rows, asked.frontier
         readers = columns.reader[columns.readings_of(asked.stirred)[1]]
@@ -280,10 +273,10 @@ class Lane:
         self._hold(rows.take(~exact))
         if moved is not None:
             self.deciding[who] = True
-            moved.put(self.states, self.deciding)
+            moved.put_but(self.states, self.deciding)
             self.deciding[who] = False
-        if self.moving.rates:
-            self._remember(told, asked.remembered)
+        if self.moving.rates.layers:
+            self._remember(told, points[:0] if moved is None else moved.remembered)
         found = self._decide(who, told, frontier, pass_on) if len(who) else []
         told.write(self.held)
         self.set_bands(points)

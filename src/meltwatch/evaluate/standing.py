@@ -119,5 +119,5 @@ class _Pasts:
         """Let the rings hold all that was taken up."""
         flat = [(point, at, one) for point, past in self.known.items() for at, one in past.items()]
         if flat:
-            point, at, value = zip(*flat, strict=True)
-            self.lane.moving.join(np.array(point), np.array(at), np.array(value, dtype=np.float64))
+            point, at, value = (np.array(column) for column in zip(*flat, strict=True))
+            self.lane.moving.rates.join(point, at, value.astype(np.float64))
