@@ -100,3 +100,75 @@ def test_of_two_values_at_one_instant_the_later_sent_rules() -> None:
     kernel.feed(batch_of([(PointCode("level"), 1000, 50.0, 0)]), EpochId("2"), 1)
     kernel.feed(batch_of([(PointCode("level"), 1000, 90.0, 0)]), EpochId("1"), 7)
     assert kernel.advance({EAST: 5000}) == []
+
+
+# traps
+
+
+def plan_at(first: Mapping[str, Any], **others: Mapping[str, Any]) -> Plan:
+    return small_plan({"alarm": first, **others})
+
+
+def told(kernel: Kernel, seq: int, until: int, *rows: tuple[str, int, float]) -> list[str]:
+    """Tell rows of one frame; return what is decided up to its end, as `condition+instant`."""
+    batch = batch_of((PointCode(point), at, value, 0) for point, at, value in rows)
+    kernel.feed(batch, EpochId("1"), seq)
+    found = kernel.advance({EAST: until})
+    return [f"{one.condition}{'+' if one.rises else '-'}{one.at}" for one in found]
+
+
+def test_a_rate_sure_of_a_calm_point_sees_a_ramp_that_begins_inside_its_band() -> None:
+    rate = {"kind": "rate", "level": 3, "point": "level", "as": "high", "limit": 1, "window_s": 4}
+    kernel = Kernel(plan_at(rate))
+    calm = [told(kernel, at, at, ("level", at, 10.0 + at % 2)) for at in range(0, 60_001, 1000)]
+    assert calm == [[]] * 61
+    ramp = [told(kernel, at, at, ("level", at, 10.0 + (at - 60_000) / 500)) for at in RAMP]
+    assert [one for one in ramp if one] == [["alarm+62000"]]  # (14 - 10) / 4 s
+
+
+RAMP = range(61_000, 65_001, 1000)
+
+
+def test_a_stuck_raises_after_many_batches_that_only_moved_its_reference() -> None:
+    stuck = {"kind": "stuck", "level": 3, "point": "level", "band": 0.5, "on_delay_s": 5}
+    kernel = Kernel(plan_at(stuck))
+    for at in range(0, 20_000, 1000):
+        assert told(kernel, at, at, ("level", at, float(at))) == []
+    assert kernel.first_due() == 24_000
+    held = [told(kernel, at, at, ("level", at, 19_000.5)) for at in range(20_000, 26_000, 1000)]
+    assert [one for one in held if one] == [["alarm+24000"]]
+    assert told(kernel, 26_000, 26_000, ("level", 26_000, 0.0)) == ["alarm-26000"]
+
+
+def test_two_sides_of_a_difference_that_both_drift_a_little_add_up() -> None:
+    apart = {"kind": "difference", "level": 3, "of": ["level", "phase"], "as": "high", "limit": 10}
+    kernel = Kernel(plan_at(apart))
+    assert told(kernel, 0, 0, ("level", 0, 50.0), ("phase", 0, 50.0)) == []
+    for step in range(1, 6):  # each less than the rest of the way
+        rows = [("level", step * 1000, 50.0 + step), ("phase", step * 1000, 50.0 - step)]
+        expected = ["alarm+5000"] if step == 5 else []
+        assert told(kernel, step, step * 1000, *rows) == expected
+
+
+def test_the_effect_of_an_interlock_that_wanders_outside_its_set_wakes_nobody() -> None:
+    lock = {"kind": "interlock", "level": 1, "cause": "alarm", "within_s": 1}
+    effect = {"point": "phase", "in": [100]}
+    kernel = Kernel(plan_at(LEVEL_HIGH, lock={**lock, "effects": [effect]}))
+    assert told(kernel, 0, 0, ("phase", 0, 3.0), ("level", 0, 50.0)) == []
+    for at in (1000, 2000, 3000):
+        told(kernel, at, at, ("phase", at, at / 100), ("level", at, 50.0))
+        assert not kernel.lanes[0].plain.awake
+    rise = ("level", 4000, 90.0)
+    assert told(kernel, 4000, 7000, rise, ("phase", 4000, 99.0)) == ["alarm+6000", "lock+7000"]
+
+
+def test_a_new_rate_on_a_point_with_another_does_not_change_what_that_one_remembers() -> None:
+    """A new condition counts the held value as one of the instant at which it is handed over."""
+    old = {"kind": "rate", "level": 3, "point": "level", "as": "high", "limit": 1, "window_s": 2}
+    kernel = Kernel(plan_at(old))
+    told(kernel, 0, 0, ("level", 0, 10.0))
+    told(kernel, 1, 1500, ("level", 1000, 13.0))
+    assert kernel.adopt(plan_at(old, new={**old, "window_s": 1.5})) == {}
+    # At 3000: old compares with 1000 (2 / 2 s), new with 1500 (2 / 1.5 s).
+    assert told(kernel, 2, 3000, ("level", 3000, 15.0)) == ["alarm+3000", "new+3000"]
+    assert told(kernel, 3, 3500, ("level", 3500, 15.0)) == ["alarm-3500"]

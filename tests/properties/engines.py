@@ -97,6 +97,45 @@ def told_of(pick: Pick) -> Told:
     )
 
 
+def calm_of(pick: Pick) -> Told:
+    """Return a plant of limits, rates and stucks in a long calm, with a jump now and then.
+
+    Frames hold one or a few values of each point, so that what is surely calm goes that way.
+    """
+    points = {PointCode(f"p{place}"): Point(unit="", stale_s=9, source=EAST) for place in (0, 1)}
+    plant = Plant(
+        enterprise=EnterpriseId("calm"),
+        module="steel",
+        points=points,
+        conditions={},
+        sources={EAST: Source(first_at=0)},
+    )
+    for place in range(pick.whole(2, 6)):
+        told = condition_of(pick, plant, ("rate", "stuck", "rate", "stuck", "high", "difference"))
+        if told["kind"] in ("rate", "difference"):
+            told["limit"] = pick.one_of([1, 2, -1, 0.5])
+        plant = _with(plant, f"c{place}", told)
+    acts: list[Act] = []
+    base, end = 1.0, 0
+    for seq in range(pick.whole(4, 25)):
+        base = pick.one_of([base] * 8 + [1.0, 3.0, -2.0, 50.0])
+        every = pick.one_of([1000, 1000, 500, 3000])
+        times = range(end + every, end + every * pick.one_of([1, 1, 1, 2, 5]) + 1, every)
+        rows = tuple(
+            (code, at, base + pick.one_of([0.0, 0.1, -0.1, 0.3, -0.4]), 0)
+            for at in times
+            for code in points
+            if not pick.chance(4)
+        )
+        end = times[-1] + pick.one_of([0, 0, 0, 700])
+        acts += [Feed(rows, EpochId("1"), seq), Advance({EAST: end})]
+        if pick.chance(10):
+            acts.append(Rest(pick.one_of(["copy", "stored", "twin"])))
+        if pick.chance(4):
+            acts.append(Mark(EAST, end + 1, pick.one_of(["afresh", "unknown", "blind"])))
+    return Told(plant, tuple(acts))
+
+
 class Teller:
     """Tells what comes next; how far sources are complete goes along."""
 

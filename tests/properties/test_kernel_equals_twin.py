@@ -23,6 +23,7 @@ from tests.properties.engines import (
     Rest,
     Told,
     Turned,
+    calm_of,
     plant_of_every_kind,
     rows_of,
     told_of,
@@ -124,6 +125,14 @@ def shown(state: TwinState) -> list[str]:
 @settings(max_examples=500)
 @given(picked(told_of))
 def test_the_kernel_says_what_the_twin_says_after_every_act(told: Told) -> None:
+    pair = Pair(told.plant)
+    for act in told.acts:
+        pair.take(act)
+
+
+@settings(max_examples=150)
+@given(picked(calm_of))
+def test_the_kernel_says_what_the_twin_says_in_a_long_calm(told: Told) -> None:
     pair = Pair(told.plant)
     for act in told.acts:
         pair.take(act)

@@ -2,7 +2,7 @@
 
 Stands between the ledger and `alarm` in the journey. It never awaits, logs, or reads a clock or
 the environment; instants come in with the samples. `twin` is the plain engine of every kind;
-`kernel` is the fast one for some kinds, and a property holds the two equal.
+`kernel` is the fast one, in columns, and a property holds the two equal.
 
     signal   a point as a step function: value, unknown, blind
     judge    what a kind says of the values it reads (a verdict)
@@ -14,5 +14,5 @@ the environment; instants come in with the samples. `twin` is the plain engine o
     coverage what of a source's time is complete: runs, holes, gaps
     evaluation  frames as they come: live, late, corrected, under grace
 
-    kernel   high, low, state and silent in columns (`lane`, `told`, `rounds`, `columns`)
+    kernel   the fast engine of every kind: its docstring lists its parts
 """

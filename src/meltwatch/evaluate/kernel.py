@@ -4,15 +4,18 @@ Gives exactly the transitions that `twin` gives. Conditions that read the same s
 frontier and make a lane; each source has a lane that keeps all its points.
 
     columns   what never changes of a lane's conditions, and what they judge
-    told      how points stand, instant by instant
-    instants  what that says to conditions, instant by instant
-    rounds    gate, raw state and delays of many conditions at once
+    waiting   samples that wait for their coverage
     calm      which values surely change nothing
+    moving    what calm values move: the memory of rates (`rates`, `past`), `stucks`
     agenda    which delays end, which points grow stale
+    lane      what is calm, what must be decided exactly
+    told      how points stand, instant by instant
+    instants  what that says to conditions
+    rounds    gate, raw state and delays of many conditions at once
+    published raises and returns, with flags and reasons
     plain     votes and interlocks, through `step`
-    lane      what waits, what is calm, what must be decided exactly
     packed    the state as plain data
-    exchange  the state as the twin's, and back
+    exchange  the state as the twin's, and back (`standing`, `settled`)
 """
 
 from __future__ import annotations

@@ -88,21 +88,20 @@ class Stucks:
     def _often(
         self, layer: Ints, rows: Rows, turns: list[Ints], states: States
     ) -> tuple[Ints, References]:
-        """Return points and what their values change in the end; `due` is `BEFORE` if unsure."""
+        """Return points and what their values change in the end.
+
+        An end only moves further away: if the first is beyond the batch, those on the way are.
+        """
         points, seat = np.unique(rows.point, return_inverse=True)
         who = layer[points]
-        value, due = states.reference[who], states.due[who]
-        since = np.full(len(who), BEFORE)
+        value = states.reference[who]
+        since, due = np.full(len(who), BEFORE), np.full(len(who), NEVER)
         slack, jump_ms = np.where(who < 0, np.inf, self.slack[who]), self.jump_ms[who]
-        risky = np.zeros(len(who), dtype=np.bool_)
         for turn in turns:
             here = seat[turn]
             told, at = rows.value[turn], rows.at[turn]
-            # What a value of the batch makes due within the batch goes the exact way.
-            risky[here] |= (at >= due[here]) & (since[here] != BEFORE)
             leaves = np.abs(told - value[here]) > slack[here]
             here, told, at = here[leaves], told[leaves], at[leaves]
             value[here], since[here], due[here] = told, at, at + jump_ms[here]
-        due[risky] = BEFORE
         moved = since != BEFORE
         return points[moved], References(who[moved], value[moved], since[moved], due[moved])
