@@ -7,6 +7,8 @@ given `now` as an argument.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 
@@ -32,3 +34,13 @@ class SystemClock:
     def monotonic_ms(self) -> int:
         """Return the machine's monotonic clock, ms."""
         return time.monotonic_ns() // 1_000_000
+
+
+def life() -> str:
+    """Return a name of the machine's present life, within which `monotonic_ms` is one clock.
+
+    Where the machine tells none it is this process's: then no other process has the same.
+    """
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return f"process-{time.time_ns()}"

@@ -22,7 +22,7 @@ from meltwatch.model.ids import EpochId, SourceId
 from meltwatch.model.log import SamplesRecord
 from meltwatch.transport.lane import Pace, Report
 from meltwatch.transport.line import Heard, Waits
-from meltwatch.transport.link import Link, Server
+from meltwatch.transport.link import Link, Server, Trust
 from meltwatch.transport.outbox import Outbox, Signer
 from tests.durability.plant import KEYS, START, key_id, write_node
 from tests.durability.sender import HOST, CoreProcess
@@ -74,6 +74,7 @@ class Bench:
             chance=random.Random(7),
             report=self.reports.append,
             heard=self.heard.append,
+            trust=Trust(own=self.clock, life="one", recorded=True),
         )
         self._second = 0
 
@@ -216,11 +217,12 @@ def test_a_restart_sends_the_live_first_and_a_lost_disk_begins_behind_the_server
     async def restarted(core: CoreProcess) -> Bench:
         """Send two runs that never reached the server and a third, the live one.
 
-        The live one's first asking fails, and it backs off: the others wait for it.
+        The live one's first asking fails, and it backs off: the others wait for it. The very
+        first answer proves the clock and is not that one.
         """
         async with Proxy(core.port).running() as proxy:
             proxy.says = [_answer("503 Service Unavailable", b"{}")]
-            clock, slow = SkippedClock(3_600_000), Pace(first_ms=400)
+            clock, slow = SkippedClock(), Pace(first_ms=400)
             bench = Bench(tmp_path / "outbox.sqlite", proxy.port, clock, pace=slow)
             for _ in range(3):
                 await bench.link.open_epoch()
@@ -228,13 +230,13 @@ def test_a_restart_sends_the_live_first_and_a_lost_disk_begins_behind_the_server
             async with bench.running():
                 await until(lambda: bench.is_empty)
         assert bench.said() == ["session.unavailable", "session.recovered"]
-        wall_ms = bench.clock.wall_ms() - 3_600_000
+        wall_ms = bench.clock.wall_ms()
         assert all(abs(one.server_time - wall_ms) < 60_000 for one in bench.heard)
         return bench
 
     async def lost(core: CoreProcess) -> Bench:
         """Send from an outbox that was made anew, by a clock that is an hour behind the former."""
-        bench = Bench(tmp_path / "another.sqlite", core.port)
+        bench = Bench(tmp_path / "another.sqlite", core.port, SkippedClock(-3_600_000))
         first = await bench.link.open_epoch()
         async with bench.running():
             await until(lambda: bench.newest != first)

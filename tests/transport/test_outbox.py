@@ -246,11 +246,11 @@ def test_what_is_no_outbox_of_ours_is_not_touched(path: Path) -> None:
     with pytest.raises(OutboxOfAnother):
         outbox_at(path, gateway=OTHER)
     made = sqlite3.connect(path)
-    made.execute("PRAGMA user_version = 2")
+    made.execute("PRAGMA user_version = 3")
     made.close()
     with pytest.raises(OutboxUnknownFormat) as unknown:
         outbox_at(path)
-    assert unknown.value.found == 2
+    assert unknown.value.found == 3
     path.write_bytes(b"no database at all, and long enough to look like one" * 100)
     with pytest.raises(OutboxDamaged):
         outbox_at(path)

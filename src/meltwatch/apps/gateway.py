@@ -26,7 +26,7 @@ from meltwatch.transport.errors import TooLarge
 from meltwatch.transport.frame import rows_of
 from meltwatch.transport.lane import Report
 from meltwatch.transport.line import Heard
-from meltwatch.transport.link import Link, Server
+from meltwatch.transport.link import Link, Server, Trust
 from meltwatch.transport.outbox import Outbox, Put
 from meltwatch.transport.outbox_drop import Bound
 from meltwatch.transport.outbox_file import OutboxUnavailable
@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `pending_rows`: how many rows wait in memory while the outbox's disk fails; more are lost, and
     told so. `first_answer_s`: how long stamping waits for the server's clock at the start.
+    `recorded`: the source tells what is played, stamped by no clock of ours.
     """
 
     gateway: SourceId
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     frame_rows: int = 5_000
     pending_rows: int = 200_000
     first_answer_s: float = 2.0
+    recorded: bool = False
 
 
 class GatewayClock:
@@ -75,6 +77,9 @@ class GatewayClock:
         self._clock = clock
         self._stepped = stepped
         self._server = ServerClock(clock.wall_ms(), clock.monotonic_ms())
+        self._untaken_ms = 0
+        self.stamps: Clock = _Stamps(self)
+        """For the source: it steps only where the source begins anew, never within a run."""
 
     def wall_ms(self) -> int:
         """Return the server's time as far as we know it, ms UTC."""
@@ -88,7 +93,34 @@ class GatewayClock:
         """Take an answer's clock."""
         step = self._server.hear(heard.asked_ms, heard.heard_ms, heard.server_time)
         if step:
+            self._untaken_ms += step
             self._stepped(step)
+
+    def take_step(self) -> bool:
+        """Let the stamps step where the clock has stepped; tell whether it has."""
+        stepped, self._untaken_ms = self._untaken_ms != 0, 0
+        return stepped
+
+    @property
+    def untaken_ms(self) -> int:
+        """Return by how much the clock has stepped that the stamps have not."""
+        return self._untaken_ms
+
+
+class _Stamps:
+    """The clock by which a source stamps."""
+
+    def __init__(self, of: GatewayClock) -> None:
+        """Follow a gateway's clock but for its steps."""
+        self._of = of
+
+    def wall_ms(self) -> int:
+        """Return the time to stamp by, ms UTC."""
+        return self._of.wall_ms() - self._of.untaken_ms
+
+    def monotonic_ms(self) -> int:
+        """Return our monotonic clock, ms."""
+        return self._of.monotonic_ms()
 
 
 class Gateway:
@@ -100,8 +132,12 @@ class Gateway:
         clock: Clock,
         chance: random.Random,
         report: Callable[[Report], None] | None = None,
+        life: str = "",
     ) -> None:
-        """Open the outbox; raises OutboxError. `chance`: jitter and epochs; `report`: as `Link`."""
+        """Open the outbox; raises OutboxError.
+
+        `chance`: jitter and epochs; `report`: as `Link`. `life`: as `clock.life`.
+        """
         self.settings = settings
         self.clock = GatewayClock(clock, self._stepped)
         self._report = report or log
@@ -115,6 +151,7 @@ class Gateway:
             chance=chance,
             report=self._report,
             heard=self._hear,
+            trust=Trust(own=clock, life=life, recorded=settings.recorded),
         )
         self._pending = Pending(settings.pending_rows)
         self._storing = asyncio.Lock()
@@ -157,19 +194,23 @@ class Gateway:
                 raise one
 
     async def _collect(self, source: Callable[[Clock], Telling]) -> None:
-        """Take the source's batches; begin it anew when the clock has gone back."""
-        telling = source(self.clock)
+        """Take the source's batches; begin it anew, in a new epoch, when the clock has stepped."""
+        telling = source(self.clock.stamps)
         await _within(self.settings.first_answer_s, self._heard)
-        self._again.clear()
         again = True
         while again:
             again = False
+            self._again.clear()
+            if self.clock.take_step():
+                await self._open_epoch()
+                self._pending.begin()
             async with aclosing(telling.batches()) as batches:
                 async for told in batches:
-                    await self._take(told)
-                    if self._again.is_set():
-                        self._again.clear()
-                        again = True
+                    again = self._again.is_set()
+                    if not again or self._pending.joins(told):
+                        await self._take(told)
+                        again = self._again.is_set()
+                    if again:
                         break
 
     async def _take(self, told: Told) -> None:
@@ -258,9 +299,9 @@ class Gateway:
         self._heard.set()
 
     def _stepped(self, ms: int) -> None:
-        """Tell of a step; one back begins the source anew, since its time has been before."""
+        """Tell of a step; it begins the source anew: one epoch is stamped by one clock."""
         self._tell("gateway.clock_stepped", ms=ms)
-        if ms < 0:
+        if not self.settings.recorded:
             self._again.set()
 
     def _disk(self, error: OutboxUnavailable | None) -> None:
@@ -293,16 +334,17 @@ def run(
     clock: Clock,
     chance: random.Random,
     report: Callable[[Report], None] | None = None,
+    life: str = "",
 ) -> None:
     """Run a gateway until SIGINT or SIGTERM, or its source ends.
 
-    `report` as `Gateway`. Raises OutboxError, bare or in an ExceptionGroup.
+    `report` and `life` as `Gateway`. Raises OutboxError, bare or in an ExceptionGroup.
     """
 
     async def until_signalled() -> None:
         stop = asyncio.Event()
         with signalled(stop):
-            await Gateway(settings, clock, chance, report).run(source, stop)
+            await Gateway(settings, clock, chance, report, life).run(source, stop)
 
     asyncio.run(until_signalled())
 

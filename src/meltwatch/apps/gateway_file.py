@@ -27,7 +27,7 @@ import msgspec
 
 from meltwatch.apps.gateway import Settings, run
 from meltwatch.apps.node import LEAST_SECRET
-from meltwatch.clock import Clock, SystemClock
+from meltwatch.clock import Clock, SystemClock, life
 from meltwatch.collect.given import read_given
 from meltwatch.collect.opcua import OpcUa, OpcUaSource
 from meltwatch.collect.opcua import Report as SourceReport
@@ -121,6 +121,7 @@ def given_of(path: Path) -> Given:
         ),
         bound=Bound(bytes=told.outbox_mb * 1024**2, age_ms=round(told.outbox_days * DAY_MS)),
         frame_s=told.frame_s,
+        recorded=told.opcua.domain == "recorded",
     )
     return Given(settings=settings, opcua=told.opcua)
 
@@ -144,7 +145,7 @@ def run_gateway(path: Path) -> None:
         flush=True,
     )
     try:
-        run(settings, source, SystemClock(), chance, lambda one: _say(problem_of(one)))
+        run(settings, source, SystemClock(), chance, lambda one: _say(problem_of(one)), life())
     except* OutboxError as group:
         raise GatewayRefused([_of_outbox(one) for one in _leaves(group)]) from None
     print(f"meltwatch: gateway {settings.gateway}: ended", flush=True)

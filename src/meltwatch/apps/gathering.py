@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from meltwatch.apps.core import Core
@@ -19,8 +20,9 @@ from meltwatch.errors import Bug
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.port import Outcome
 from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
-from meltwatch.model.log import SamplesRecord
+from meltwatch.model.log import EventsRecord, Happening, SamplesRecord
 from meltwatch.model.plant import Plant
+from meltwatch.model.reason import Params
 from meltwatch.present.live.core_line import Obeyed, Order, OutOfTurn
 from meltwatch.transport.errors import Busy
 
@@ -31,6 +33,8 @@ MOST_TICKS_AT_ONCE = 100
 LOOK_EVERY_MS = 1_000
 """How often a core is looked at though nothing comes: a wall clock may have jumped."""
 TRY_AGAIN_MS = 200
+CLOCK_WRONG_MS = 60_000
+"""A gateway's own clock is told to people when it is farther off than this."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ class Gathering:
         self._stopping = asyncio.Event()
         self._ended = False
         self._lost: set[EnterpriseId] = set()
+        self._clocks_wrong: set[SourceId] = set()
 
     def plant_of(self, gateway: SourceId) -> Plant | None:
         """Return the plant in force that has the gateway; None if none has."""
@@ -95,6 +100,29 @@ class Gathering:
     def say_hello(self, gateway: SourceId, epoch: EpochId) -> EpochId:
         """Note that a gateway speaks in an epoch; return its newest one."""
         return self._core(gateway).say_hello(gateway, epoch)
+
+    def hear_clock(self, gateway: SourceId, ahead_ms: int) -> None:
+        """Tell people, once when it begins and once when it is over, that a clock is wrong.
+
+        `ahead_ms`: how far the gateway's own clock is ahead of ours. While the store fails it is
+        told with a later one.
+        """
+        wrong = abs(ahead_ms) > CLOCK_WRONG_MS
+        if wrong == (gateway in self._clocks_wrong):
+            return
+        key = "gateway_clock_wrong" if wrong else "gateway_clock_right"
+        now = self.clock.wall_ms()
+        params: Params = {"ahead_ms": ahead_ms}
+        happening = Happening(at=now, subject=gateway, key=key, params=params)
+        record = EventsRecord(received_at=now, source=gateway, events=(happening,))
+        with suppress(Unavailable):
+            self._core(gateway).take_own(record)
+            (self._clocks_wrong.add if wrong else self._clocks_wrong.remove)(gateway)
+
+    def newest_epoch(self, gateway: SourceId) -> EpochId | None:
+        """Return the greatest epoch that the gateway has shown; None before any."""
+        newest = self._core(gateway).stream.newest_epoch(gateway)
+        return None if newest is None else EpochId(newest)
 
     def stored(self, gateway: SourceId, pos: int) -> SamplesRecord | None:
         """Return the gateway's frame stored at a position; None if it is there no more."""

@@ -24,10 +24,13 @@ from meltwatch.model.reason import Params
 from meltwatch.present.problem import MEDIA_TYPE, problem_json
 from meltwatch.transport.admit import admit
 from meltwatch.transport.answer import Standing, answer, encode
+from meltwatch.transport.epoch import NO_EPOCH
 from meltwatch.transport.epoch import PATTERN as EPOCH
 from meltwatch.transport.errors import (
+    Ahead,
     Busy,
     DigestConflict,
+    EpochAhead,
     FrameRefused,
     Malformed,
     SequenceGap,
@@ -46,6 +49,8 @@ from meltwatch.transport.intake import (
     Limits,
     check_asking,
     check_header,
+    refuse_epoch_ahead,
+    sent_at_of,
 )
 from meltwatch.transport.judge import Admitted, Quarantined
 from meltwatch.transport.points import PointBook, book_of
@@ -83,6 +88,14 @@ class Receiver(Protocol):
 
     def say_hello(self, gateway: SourceId, epoch: EpochId) -> EpochId:
         """Note that a gateway speaks in an epoch; return its newest one."""
+        ...
+
+    def newest_epoch(self, gateway: SourceId) -> EpochId | None:
+        """Return the greatest epoch that the gateway has shown; None before any."""
+        ...
+
+    def hear_clock(self, gateway: SourceId, ahead_ms: int) -> None:
+        """Take notice of how far a gateway's own clock is ahead of ours."""
         ...
 
     def stored(self, gateway: SourceId, pos: int) -> SamplesRecord | None:
@@ -137,14 +150,7 @@ class Intake:
     async def _frame(self, scope: Scope, receive: Receive) -> Reply:
         body = await self._body(receive)
         now, header = self.now(), _header(scope)
-        checked = check_header(
-            body,
-            header,
-            keys=self.keys,
-            sources=self._sources(header),
-            now=now,
-            limits=self.limits,
-        )
+        checked = self._checked(body, header, now)
         frame = checked.frame
         admitted = admit(frame, self._book(frame.gateway), now)
         outcome = await self.receiver.take(record_of(checked, admitted, now), checked.digest)
@@ -157,6 +163,26 @@ class Intake:
         last = self.receiver.last_seq(frame.gateway, frame.epoch)
         return Reply(200, encode(answer(admitted, last, self.now())))
 
+    def _checked(self, body: bytes, header: Header, now: int) -> Checked:
+        """Check a frame's header; what shows a gateway's clock wrong is told to people too."""
+        try:
+            checked = check_header(
+                body,
+                header,
+                keys=self.keys,
+                sources=self._sources(header),
+                now=now,
+                limits=self.limits,
+            )
+            gateway, epoch = checked.frame.gateway, checked.frame.epoch
+            refuse_epoch_ahead(epoch, self.receiver.newest_epoch(gateway), now)
+        except (Ahead, EpochAhead) as refused:
+            gateway = self.keys[header.key or ""].gateway  # it was proven before it was read
+            self.receiver.hear_clock(gateway, int(refused.problems[0].params["ahead_ms"]))
+            raise
+        self.receiver.hear_clock(gateway, (checked.sent_at or now) - now)
+        return checked
+
     def _source(self, scope: Scope, source: re.Match[str]) -> Reply:
         gateway, epoch = SourceId(source[1]), EpochId(source[2])
         header = _header(scope)
@@ -164,10 +190,16 @@ class Intake:
         if not re.match(EPOCH, epoch):  # it would be the newest for ever, or nobody's
             told: Params = {"expected": "epoch", "told": shown(epoch)}
             raise Malformed(problem("epoch", "frame.field_type", told))
+        newest = self.receiver.newest_epoch(gateway)
+        now = self.now()
+        self.receiver.hear_clock(gateway, (sent_at_of(header) or now) - now)
+        if epoch != NO_EPOCH:
+            refuse_epoch_ahead(epoch, newest, now)
+            newest = self.receiver.say_hello(gateway, epoch)
         standing = Standing(
             gateway=gateway,
             epoch=epoch,
-            newest_epoch=self.receiver.say_hello(gateway, epoch),
+            newest_epoch=newest,
             last_seq=self.receiver.last_seq(gateway, epoch),
             server_time=self.now(),
         )
@@ -179,6 +211,8 @@ class Intake:
         headers: tuple[tuple[bytes, bytes], ...] = ()
         if isinstance(refused, SequenceGap):
             also["expected"] = refused.expected
+        if isinstance(refused, EpochAhead):
+            also["newest_epoch"] = refused.newest
         if isinstance(refused, Busy):
             also["after_ms"] = refused.after_ms
             headers = ((b"retry-after", str(-(-refused.after_ms // 1000)).encode()),)

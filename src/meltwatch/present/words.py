@@ -78,6 +78,10 @@ FRAME: dict[str, Words] = {
         "区间终点 {to} 早于起点 {from}",
         "The interval ends at {to}, before its start {from}",
     ),
+    "frame.epoch_ahead": (
+        "纪元起点比服务器超前 {ahead_ms} 毫秒(限 {limit_ms}):请按 server_time 校时后另开纪元",
+        "The epoch starts {ahead_ms} ms ahead ({limit_ms} at most): set the clock, open another",
+    ),
     "frame.complete_to_ahead": (
         "完整时刻超前服务器 {ahead_ms} 毫秒(上限 {limit_ms}):请校准网关时钟",
         "complete_to is {ahead_ms} ms ahead of the server ({limit_ms} at most): set the clock",

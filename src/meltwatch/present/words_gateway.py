@@ -74,6 +74,22 @@ GATEWAY_REPORTS: dict[str, Words] = {
         "磁盘久未恢复,内存中 {rows} 行已丢失并如实上报",
         "The disk failed for too long: {rows} rows in memory are lost, and told so",
     ),
+    "gateway.frames_moved": (
+        "本机时钟曾有误:{frames} 帧未发数据的时刻已校正 {ms} 毫秒",
+        "The clock was wrong: {frames} frames not yet sent were moved by {ms} ms",
+    ),
+    "gateway.frames_unproven": (
+        "重启前 {frames} 帧的时钟无法核实:照发并标注时钟存疑",
+        "The clock of {frames} frames from before a restart is unproven: sent, and marked so",
+    ),
+    "gateway.frames_aside": (
+        "{frames} 帧的时刻不可能为真且无法校正:留在发件箱不发送,请检查本机对时",
+        "{frames} frames tell times that cannot be: kept, not sent; check the clock",
+    ),
+    "gateway.epoch_renamed": (
+        "纪元 {former} 已按服务器时间改名:无需处理",
+        "The epoch {former} has a new name by the server's time: nothing to do",
+    ),
     "gateway.clock_stepped": (
         "网关时钟按服务器校正 {ms} 毫秒:请检查本机对时",
         "The gateway's clock was set by {ms} ms to the server's: check its time service",

@@ -13,6 +13,11 @@ from meltwatch.model.ids import EpochId
 
 PATTERN = r"^[0-9a-f]{12}-[0-9a-f]{16}\Z"
 RANDOM_BYTES = 8
+EPOCH_AHEAD_MS = 60_000
+"""How far an epoch may start ahead of the server's clock or, if that is later, of the newest epoch
+that the server has of its gateway: one that lay far ahead would make all later ones back-fill."""
+NO_EPOCH = EpochId("000000000000-0000000000000000")
+"""Before every epoch: asking for it tells the newest one and the time, and says no hello."""
 _LAST_MS = 2**48 - 1
 
 
@@ -33,6 +38,18 @@ def new_epoch(now_ms: int, previous: EpochId | None, random_bytes: bytes) -> Epo
     if not 0 <= start_ms <= _LAST_MS:
         raise BadEpoch(f"start {start_ms} ms")
     return EpochId(f"{start_ms:012x}-{random_bytes.hex()}")
+
+
+def random_half(epoch: EpochId) -> bytes:
+    """Return the random bytes of an id. Raises BadEpoch."""
+    started_ms(epoch)
+    return bytes.fromhex(epoch[13:])
+
+
+def is_ahead(epoch: EpochId, newest: EpochId | None, now: int) -> bool:
+    """Tell whether an epoch starts farther ahead than `EPOCH_AHEAD_MS` lets it. Raises BadEpoch."""
+    newest_ms = 0 if newest is None else started_ms(newest)
+    return started_ms(epoch) > max(now, newest_ms) + EPOCH_AHEAD_MS
 
 
 def started_ms(epoch: EpochId) -> int:

@@ -9,6 +9,8 @@
     │       ├── TooLarge       413  send smaller frames
     │       ├── Malformed      422  a field is missing or wrong: mend the sender
     │       ├── Ahead          422  the frame lies in the future: set the clock, send again later
+    │       │   └── FarAhead   422  far in the future: its instants are wrong, never send it again
+    │       ├── EpochAhead     422  the epoch starts in the future: set the clock, open another one
     │       ├── SequenceGap    409  resume at `expected`
     │       ├── DigestConflict 409  the number is taken by another frame: stop the epoch, tell
     │       └── Busy           429  send the same again in `after_ms`
@@ -30,6 +32,7 @@ Keys of `Problem`s. Params in brackets; a param named `told` is a clipped text o
     frame.gap                   [expected]         frame.complete_to_ahead     [ahead_ms, limit_ms]
     frame.conflict              [seq]              frame.lost_ahead            [ahead_ms, limit_ms]
     frame.busy                  [after_ms]         frame.unavailable           (503)
+    frame.epoch_ahead           [ahead_ms, limit_ms]
 
 `expected` of frame.field_type is one of: version, name, epoch, count, mark, instant, layout,
 intervals, rows. `expected` of frame.signature_malformed is the number of hexadecimal digits.
@@ -54,7 +57,9 @@ Keys of the outbox (`outbox.py`, `link.py`) and of a gateway (`apps/gateway.py`)
 
     outbox.unavailable      [reason]               outbox.recovered
     outbox.dropped          [frames, epoch]        gateway.clock_stepped   [ms]
-    gateway.rows_lost       [rows]
+    gateway.rows_lost       [rows]                 gateway.frames_moved    [frames, ms]
+    gateway.frames_unproven [frames]               gateway.frames_aside    [frames]
+    gateway.epoch_renamed   [former]
 """
 
 from __future__ import annotations
@@ -123,6 +128,24 @@ class Ahead(FrameRefused):
 
     status = 422
     retry = True
+
+
+class FarAhead(Ahead):
+    """It is so far ahead that no waiting makes its instants true: never send these bytes again."""
+
+    retry = False
+
+
+class EpochAhead(FrameRefused):
+    """The epoch starts in the future, and all later ones would be back-fill: open another one."""
+
+    status = 422
+
+    def __init__(self, ahead_ms: int, limit_ms: int, newest: str | None) -> None:
+        """Keep how far ahead it starts, ms, and the gateway's newest epoch at the server."""
+        self.newest = newest
+        told: Params = {"ahead_ms": ahead_ms, "limit_ms": limit_ms}
+        super().__init__([Problem("epoch", "frame.epoch_ahead", told)])
 
 
 class SequenceGap(FrameRefused):

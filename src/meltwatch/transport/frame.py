@@ -122,6 +122,34 @@ def rows_of(samples: SampleBatch) -> list[list[Any]]:
     ]
 
 
+def moved(frame: Frame, epoch: EpochId, by_ms: int, bits: int) -> Frame:
+    """Return the frame under another epoch, its instants moved and quality bits added.
+
+    For an outbox whose clock turned out wrong: `rows` are as `rows_of` makes them.
+    """
+    return msgspec.structs.replace(
+        frame,
+        epoch=epoch,
+        complete_from=_at(frame.complete_from, by_ms),
+        complete_to=_at(frame.complete_to, by_ms),
+        lost=tuple((_at(start, by_ms), _at(end, by_ms)) for start, end in frame.lost),
+        rows=[_moved_row(row, by_ms, bits) for row in frame.rows],
+    )
+
+
+def _moved_row(row: list[Any], by_ms: int, bits: int) -> list[Any]:
+    code, at, value, quality, *unit = [*row, 0][: max(len(row), 4)]
+    return _trimmed([code, _at(at, by_ms), value, (quality or 0) | bits, *unit])
+
+
+def _trimmed(row: list[Any]) -> list[Any]:
+    return row[:3] if len(row) == 4 and not row[3] else row
+
+
+def _at(at: int, by_ms: int) -> int:
+    return min(max(at + by_ms, 0), MAX_EXACT)
+
+
 def _row(code: str, at: int, value: float, quality: int) -> list[Any]:
     told = value if math.isfinite(value) else None
     return [code, at, told, int(quality)] if quality else [code, at, told]

@@ -12,11 +12,14 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from meltwatch.errors import Problem
-from meltwatch.model.ids import SourceId
+from meltwatch.model.ids import EpochId, SourceId
 from meltwatch.model.plant import Source
 from meltwatch.model.reason import Params
+from meltwatch.transport.epoch import EPOCH_AHEAD_MS, is_ahead, started_ms
 from meltwatch.transport.errors import (
     Ahead,
+    EpochAhead,
+    FarAhead,
     Forbidden,
     Malformed,
     TooLarge,
@@ -33,6 +36,8 @@ SENT_AT_HEADER = "Meltwatch-Sent-At"
 
 AHEAD_MS = 5_000
 """How far an instant may lie ahead of the server's clock, in clock domain `live`."""
+FAR_AHEAD_MS = 60_000
+"""Farther ahead than this it is a wrong clock and no uneven one: the bytes are refused for good."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +103,7 @@ def check_header(
         digest=digest(body),
         key=key_id,
         signature=signature,
-        sent_at=_sent_at(header.sent_at),
+        sent_at=sent_at_of(header),
     )
 
 
@@ -116,6 +121,15 @@ def check_asking(
     """
     key_id, key, _ = _proven(path.encode("utf-8", "surrogateescape"), header, keys)
     _refuse_foreign(gateway, key_id, key, sources)
+
+
+def refuse_epoch_ahead(epoch: EpochId, newest: EpochId | None, now: int) -> None:
+    """Raise EpochAhead for an epoch that starts too far ahead of the server's clock.
+
+    `newest`: the gateway's newest at the server: one just behind it is taken, wherever that lies.
+    """
+    if is_ahead(epoch, newest, now):
+        raise EpochAhead(started_ms(epoch) - now, EPOCH_AHEAD_MS, newest)
 
 
 def _refuse_large(body: bytes, limits: Limits) -> None:
@@ -184,11 +198,13 @@ def _refuse_ahead(frame: Frame, now: int) -> None:
         for place, key, ahead_ms in told
         if ahead_ms > AHEAD_MS
     ]:
-        raise Ahead(problems)
+        far = any(ahead_ms > FAR_AHEAD_MS for _, _, ahead_ms in told)
+        raise FarAhead(problems) if far else Ahead(problems)
 
 
-def _sent_at(told: str | None) -> int | None:
-    """Return the instant; it is for figures, so that a wrong one refuses nothing."""
+def sent_at_of(header: Header) -> int | None:
+    """Return when it was sent by the gateway's own clock; a wrong one refuses nothing."""
+    told = header.sent_at
     if told is None or not (told.isascii() and told.isdigit() and len(told) <= 16):
         return None
     return int(told)

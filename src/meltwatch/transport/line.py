@@ -17,6 +17,8 @@ from meltwatch.clock import Clock
 from meltwatch.transport.lane import Unavailable
 
 _ANSWER_BYTES = 8 * 1024 * 1024
+_SETS_CLOCKS = {"frame.epoch_ahead", "frame.complete_to_ahead", "frame.lost_ahead"}
+"""Refusals by which the server says that our clock is wrong: their time is listened to."""
 
 
 class Waits(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +50,7 @@ class Reply(NamedTuple):
     """An answer: its status and body; `failed` tells why there is none.
 
     `newest_epoch`: as a standing tells it. `outage_ms`: for how long the server had not answered
-    before, 0 if it had.
+    before, 0 if it had. `heard`: the answer's clock, if it is one to go by.
     """
 
     status: int
@@ -56,6 +58,7 @@ class Reply(NamedTuple):
     failed: Unavailable | None = None
     newest_epoch: str | None = None
     outage_ms: int = 0
+    heard: Heard | None = None
 
 
 class Line:
@@ -98,12 +101,14 @@ class Line:
         if status >= 500 or told is None:
             return self._is_down(asked_ms, f"status {status}")
         heard_ms = self._clock.monotonic_ms()
-        if status == 200:
-            self._heard(Heard(asked_ms, heard_ms, told.server_time))
+        heard = None
+        if status == 200 or told.refused in _SETS_CLOCKS:
+            heard = Heard(asked_ms, heard_ms, told.server_time)
+            self._heard(heard)
         since, self._down_since = self._down_since, None
         self._answered_at = heard_ms
         outage_ms = 0 if since is None else heard_ms - since
-        return Reply(status, bytes(body), None, told.newest_epoch, outage_ms)
+        return Reply(status, bytes(body), None, told.newest_epoch, outage_ms, heard)
 
     def _is_down(self, asked_ms: int, reason: str) -> Reply:
         if self._down_since is None:
@@ -116,6 +121,7 @@ class _Told(msgspec.Struct):
 
     server_time: int
     newest_epoch: str | None = None
+    refused: str | None = None
 
 
 def _told(body: bytes) -> _Told | None:

@@ -6,37 +6,44 @@ frames are forgotten only once the server has said that it has them.
 
 A new epoch is opened when the server answers again after more than `new_epoch_after_s`, when it
 knows a newer one than the outbox (which was lost), and when the live lane has stopped.
+
+Long because: the lanes, the epochs and the proof of the clock share one state and its tasks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
 from meltwatch.clock import Clock
 from meltwatch.model.ids import EpochId
+from meltwatch.model.reason import Params
 from meltwatch.transport import session as sessions
 from meltwatch.transport.answer import event_of_frame, event_of_standing
-from meltwatch.transport.epoch import RANDOM_BYTES, BadEpoch
+from meltwatch.transport.epoch import NO_EPOCH, RANDOM_BYTES, BadEpoch
 from meltwatch.transport.intake import KEY_HEADER, SENT_AT_HEADER, SIGNATURE_HEADER
 from meltwatch.transport.lane import (
     Ask,
+    Busy,
     Event,
     Forget,
     Pace,
+    Rejected,
     Report,
     Send,
     Sleep,
     State,
     Stored,
+    Unavailable,
     Woken,
 )
 from meltwatch.transport.line import Heard, Line, Reply, Waits
-from meltwatch.transport.outbox import Outbox, Signer
+from meltwatch.transport.outbox import NotStored, Outbox, Signer
+from meltwatch.transport.outbox_clock import Basis, Proof, Settled
 from meltwatch.transport.outbox_file import OutboxUnavailable
 from meltwatch.transport.session import Session
 from meltwatch.transport.signature import sign
@@ -45,6 +52,7 @@ T = TypeVar("T")
 
 _NO_EPOCH = EpochId("")
 _ASKING = {State.ASKING, State.ASK_AGAIN}
+_FAR_AHEAD = {"frame.complete_to_ahead", "frame.lost_ahead"}
 _HELD_UP = {State.ASK_AGAIN, State.SEND_AGAIN, State.STOPPED}
 
 
@@ -55,6 +63,18 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     signer: Signer
     waits: Waits = Waits()
     pace: Pace = Pace()
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """What the stamping clock is worth before the server has been heard.
+
+    `own`: the machine's own clock, told to the server beside every request. `life`: the machine's
+    present life (`clock.life`). `recorded`: rows are stamped by what is played.
+    """
+
+    own: Clock
+    life: str = ""
+    recorded: bool = False
 
 
 class Link:
@@ -69,17 +89,19 @@ class Link:
         chance: random.Random,
         report: Callable[[Report], None],
         heard: Callable[[Heard], None] = lambda _: None,
+        trust: Trust | None = None,
     ) -> None:
         """Link an outbox to a server.
 
         `chance` gives jitter and epochs' random halves. `report` is told each trouble once when it
         begins and once when it is over (keys as in `errors.py`, and `outbox.unavailable`); `heard`
-        the server's clock with every answer.
+        the server's clock with every answer. `clock` stamps what is put; `trust` says how far.
         """
         self.outbox = outbox
         self.session = Session(pace=server.pace)
         self._server = server
         self._clock = clock
+        self._trust = trust or Trust(own=clock)
         self._chance = chance
         self._report = report
         self._heard = heard
@@ -90,6 +112,9 @@ class Link:
         self._opening = asyncio.Lock()
         self._older = asyncio.Lock()
         self._early: dict[EpochId, int] = {}
+        self._renamed: dict[EpochId, EpochId] = {}
+        self._proven = False
+        self._held_up = False
         self._troubles: dict[EpochId, str] = {}
         self._opened_at: int | None = None
         self._owes_epoch = False
@@ -104,10 +129,7 @@ class Link:
         async with waits.client(self._server.url) as client, asyncio.TaskGroup() as group:
             self._line = Line(client, self._clock, waits, self._heard)
             self._group = group
-            for held in await self._durably(self.outbox.epochs):
-                if self.session.lane(held.epoch) is None:
-                    last = max(held.last, self._early.pop(held.epoch, 0))
-                    await self._take_up(held.epoch, held.first, last)
+            self._spawn(self._begin())
             try:
                 await stop.wait()
                 await self._farewell()
@@ -123,17 +145,26 @@ class Link:
         """
         async with self._opening:
             random_bytes = self._chance.randbytes(RANDOM_BYTES)
+            now, basis = self._clock.wall_ms(), None
+            if not self._proven:
+                offset_ms = now - self._clock.monotonic_ms()
+                basis = Basis(offset_ms=offset_ms, boot=self._trust.life)
             epoch = await asyncio.to_thread(
-                self.outbox.open_epoch, self._clock.wall_ms(), random_bytes, behind
+                self.outbox.open_epoch, now, random_bytes, behind, basis
             )
             self._opened_at = self._clock.monotonic_ms()
-            if self._group is not None and self.session.lane(epoch) is None:
+            if self._group is not None and self._proven and self.session.lane(epoch) is None:
                 await self._take_up(epoch, 1, self._early.pop(epoch, 0))
         return epoch
 
     def stored(self, epoch: EpochId, seq: int) -> None:
         """Take notice that the outbox now holds an epoch's frames up to `seq`."""
+        while epoch in self._renamed:
+            epoch = self._renamed[epoch]
         lane, lanes = self.session.lane(epoch), self.session.lanes
+        if not self._proven:
+            self._early[epoch] = seq
+            return
         if lane is None and lanes and epoch < lanes[0].epoch:  # drained as another was opened
             self._spawn(self._take_up(epoch, seq, seq))
         elif lane is None:  # its epoch is being opened
@@ -151,14 +182,18 @@ class Link:
 
     async def _handle(self, epoch: EpochId, event: Event) -> None:
         lane = self.session.lane(epoch)
-        if isinstance(event, Stored) and (lane is None or event.through <= lane.through):
+        if lane is None or (isinstance(event, Stored) and event.through <= lane.through):
             return
         jitter = self._chance.random()
         self.session, actions = sessions.handle(self.session, epoch, event, jitter)
         await self._act(actions)
-        live = self.session.lanes[0]
-        if live.state is State.STOPPED and live.epoch == epoch:
-            self._spawn(self._replace(epoch))
+        lane = self.session.lane(epoch)
+        if lane is None or lane.state is not State.STOPPED:
+            return
+        if self._is_live(epoch):
+            self._spawn(self._replace(epoch, event))
+        else:
+            await self._give_up(epoch, event)
 
     async def _act(self, actions: tuple[sessions.Action, ...]) -> None:
         """Do the actions in their order; what takes time becomes a task of its own."""
@@ -177,35 +212,47 @@ class Link:
                     self._tell(action)
 
     async def _ask(self, epoch: EpochId) -> None:
+        if self._is_live(epoch):
+            reply = await self._standing(epoch)
+        else:
+            async with self._older:
+                reply = await self._standing(epoch)
+        await self._mind_newest(reply.newest_epoch)
+        gateway = self.outbox.gateway
+        told = reply.failed or event_of_standing(reply.status, reply.body, gateway, epoch)
+        await self._minding_clock(epoch, reply, told)
+
+    async def _standing(self, epoch: EpochId) -> Reply:
         path = f"/v1/sources/{self.outbox.gateway}/{epoch}"
         signer = self._server.signer
         headers = {
             KEY_HEADER: signer.key_id,
             SIGNATURE_HEADER: sign(signer.key, path.encode()),
+            SENT_AT_HEADER: str(self._trust.own.wall_ms()),
         }
-        if self._is_live(epoch):
-            reply = await self._request("GET", path, headers)
-        else:
-            async with self._older:
-                reply = await self._request("GET", path, headers)
-        await self._mind_newest(reply.newest_epoch)
-        gateway = self.outbox.gateway
-        told = reply.failed or event_of_standing(reply.status, reply.body, gateway, epoch)
-        await self._handle(epoch, told)
+        return await self._request("GET", path, headers)
 
     async def _send(self, epoch: EpochId, seq: int) -> None:
         """Send a frame; an older one waits until the server knows which epoch is the live one."""
-        while not self._is_live(epoch) and self.session.lanes[0].state in _ASKING:
+        while not self._is_live(epoch) and any(
+            one.state in _ASKING for one in self.session.lanes[:1]
+        ):
             await self._moved.wait()
-        frame = await self._durably(self.outbox.unsent, epoch, seq - 1)
+        try:
+            frame = await self._durably(self.outbox.unsent, epoch, seq - 1)
+        except NotStored:
+            if self.session.lane(epoch) is None:  # it goes on under another name
+                return
+            raise
         headers = {
             "Content-Type": "application/json",
             KEY_HEADER: frame.key_id,
             SIGNATURE_HEADER: frame.signature,
-            SENT_AT_HEADER: str(self._clock.wall_ms()),
+            SENT_AT_HEADER: str(self._trust.own.wall_ms()),
         }
         reply = await self._request("POST", "/v1/frames", headers, frame.body)
-        await self._handle(epoch, reply.failed or event_of_frame(reply.status, reply.body))
+        told = reply.failed or event_of_frame(reply.status, reply.body)
+        await self._minding_clock(epoch, reply, told)
 
     async def _sleep(self, epoch: EpochId, for_ms: int) -> None:
         await asyncio.sleep(for_ms / 1000)
@@ -228,7 +275,8 @@ class Link:
 
     async def _mind_newest(self, newest: str | None) -> None:
         """Go behind an epoch that the server has and the outbox, made anew, does not know."""
-        if newest is not None and newest > self.session.lanes[0].epoch:
+        lanes = self.session.lanes
+        if newest is not None and lanes and newest > lanes[0].epoch:
             await self._renew(EpochId(newest))
 
     async def _renew(self, behind: EpochId | None) -> None:
@@ -241,13 +289,96 @@ class Link:
         except BadEpoch as error:
             self._report(Report(_NO_EPOCH, "session.refused", {"reason": str(error)}))
 
-    async def _replace(self, stopped: EpochId) -> None:
+    async def _replace(self, stopped: EpochId, event: Event) -> None:
         """Open another epoch for the one that has stopped, but not one after the other."""
         if self._opened_at is not None:
             since_s = (self._clock.monotonic_ms() - self._opened_at) / 1000
             await asyncio.sleep(max(self._server.waits.new_epoch_after_s - since_s, 0))
         if self._is_live(stopped):
             await self._renew(None)
+        if not self._is_live(stopped):
+            await self._give_up(stopped, event)
+
+    async def _give_up(self, epoch: EpochId, event: Event) -> None:
+        """Set a stopped epoch aside if its instants are not true yet: later they would pass."""
+        if not (isinstance(event, Rejected) and event.reason in _FAR_AHEAD):
+            return
+        frames = await self._durably(self.outbox.set_aside, epoch)
+        if frames:
+            self._report(Report(epoch, "gateway.frames_aside", {"frames": frames}))
+        self.session, actions = sessions.let_go(self.session, epoch)
+        await self._act(actions)
+
+    # our clock, as the server sees it
+
+    async def _begin(self) -> None:
+        """Have the server prove our clock, then take up what the outbox holds.
+
+        Until then nothing is sent: what was stamped by a wrong clock can still be mended.
+        """
+        failures = 0
+        while True:
+            async with self._opening:
+                if await self._durably(lambda: self.outbox.is_proven):
+                    self._proven = True
+                    break
+            reply = await self._standing(NO_EPOCH)
+            told = reply.failed or event_of_standing(
+                reply.status, reply.body, self.outbox.gateway, NO_EPOCH
+            )
+            trouble = _trouble_of(told)
+            if trouble is None and reply.heard is not None:
+                if self._held_up:
+                    self._tell(Report(NO_EPOCH, "session.recovered"))
+                failures, self._held_up = 0, False
+                await self._settle(reply.heard, reply.newest_epoch)
+                continue
+            if trouble is not None and trouble.key != self._troubles.get(NO_EPOCH):
+                self._tell(trouble)
+            failures, self._held_up = failures + 1, True
+            self._moves()
+            await asyncio.sleep(self._wait_ms(told, failures) / 1000)
+        self._moves()
+        await self._take_up_all()
+
+    def _wait_ms(self, told: Event, failures: int) -> float:
+        if isinstance(told, Busy):
+            return told.after_ms
+        pace = self._server.pace
+        longest_ms = min(pace.first_ms * 2 ** min(failures - 1, 32), pace.most_ms)
+        return float(longest_ms) * (0.5 + self._chance.random() / 2)
+
+    async def _take_up_all(self) -> None:
+        for held in await self._durably(self.outbox.epochs):
+            if self.session.lane(held.epoch) is None:
+                last = max(held.last, self._early.pop(held.epoch, 0))
+                await self._take_up(held.epoch, held.first, last)
+
+    async def _settle(self, heard: Heard, newest: str | None) -> None:
+        """Let the outbox mend what our clock has done, and tell it."""
+        offset_ms = heard.server_time - (heard.asked_ms + heard.heard_ms) // 2
+        proof = Proof(
+            now=heard.server_time,
+            newest=None if newest in {None, NO_EPOCH} else EpochId(str(newest)),
+            basis=Basis(offset_ms=offset_ms, boot=self._trust.life),
+            recorded=self._trust.recorded,
+        )
+        for one in await self._durably(self.outbox.settle, proof):
+            if one.former != one.epoch:
+                self._renamed[one.former] = one.epoch
+            if self.session.lane(one.former) is not None:
+                self.session, actions = sessions.let_go(self.session, one.former)
+                await self._act(actions)
+            for report in reports_of(one):
+                self._report(report)
+
+    async def _minding_clock(self, epoch: EpochId, reply: Reply, told: Event) -> None:
+        """Handle an answer; an epoch that the server holds to be in the future is named anew."""
+        ahead = isinstance(told, Rejected) and told.reason == "frame.epoch_ahead"
+        if ahead and reply.heard is not None and self.session.lane(epoch) is not None:
+            await self._settle(reply.heard, reply.newest_epoch)
+            await self._take_up_all()
+        await self._handle(epoch, told)
 
     async def _forget(self, epoch: EpochId, through: int) -> None:
         """Drop what is acknowledged; the farewell waits for it."""
@@ -272,10 +403,12 @@ class Link:
 
     def _live_rests(self) -> bool:
         live = next(iter(self.session.lanes), None)
+        if not self._proven:
+            return self._held_up
         return live is None or live.is_drained or live.state in _HELD_UP
 
     def _is_live(self, epoch: EpochId) -> bool:
-        return self.session.lanes[0].epoch == epoch
+        return any(one.epoch == epoch for one in self.session.lanes[:1])
 
     # the disk, and people
 
@@ -319,3 +452,25 @@ class Link:
         task = self._group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def reports_of(settled: Settled) -> Iterator[Report]:
+    """Yield what people are told of an epoch that the server's clock has changed."""
+    frames: Params = {"frames": settled.frames}
+    if settled.frames and settled.moved_ms:
+        yield Report(settled.epoch, "gateway.frames_moved", {**frames, "ms": settled.moved_ms})
+    if settled.frames and settled.unproven:
+        yield Report(settled.epoch, "gateway.frames_unproven", frames)
+    if settled.frames and settled.aside:
+        yield Report(settled.epoch, "gateway.frames_aside", frames)
+    if settled.former != settled.epoch:
+        yield Report(settled.epoch, "gateway.epoch_renamed", {"former": settled.former})
+
+
+def _trouble_of(told: Event) -> Report | None:
+    match told:
+        case Unavailable(reason=reason):
+            return Report(NO_EPOCH, "session.unavailable", {"reason": reason})
+        case Rejected(reason=reason):
+            return Report(NO_EPOCH, "session.refused", {"reason": reason})
+    return None

@@ -27,8 +27,9 @@ from meltwatch.model.log import Interval, Mark
 from meltwatch.model.reason import Params
 from meltwatch.transport.epoch import new_epoch
 from meltwatch.transport.errors import TooLarge, problem
-from meltwatch.transport.frame import Frame, encode
+from meltwatch.transport.frame import Frame, decode, encode, moved
 from meltwatch.transport.intake import DEFAULT_LIMITS
+from meltwatch.transport.outbox_clock import Basis, Proof, Settled, settle
 from meltwatch.transport.outbox_drop import (
     Bound,
     Dropped,
@@ -106,11 +107,19 @@ class Outbox:
         self._lock = threading.Lock()
         self._file = open_file(path, gateway)
 
-    def open_epoch(self, now: int, random_bytes: bytes, behind: EpochId | None = None) -> EpochId:
+    def open_epoch(
+        self,
+        now: int,
+        random_bytes: bytes,
+        behind: EpochId | None = None,
+        basis: Basis | None = None,
+    ) -> EpochId:
         """Open and return the epoch of the frames that follow, greater than all former ones.
 
         `now`: ms UTC. `random_bytes`: 8. `behind`: one that the server has from this gateway, of
-        which this outbox need not know (it was lost). Raises BadEpoch, OutboxUnavailable.
+        which this outbox need not know (it was lost). `basis`: the clock that stamps its frames
+        while the server's has not been heard; the epoch waits for `settle` then. Raises BadEpoch,
+        OutboxUnavailable.
         """
         with self._changing() as file:
             (newest,) = file.execute("SELECT newest FROM outbox").fetchone()
@@ -118,8 +127,41 @@ class Outbox:
             epoch = new_epoch(now, former, random_bytes)
             file.execute("UPDATE outbox SET newest = ?", (epoch,))
             file.execute("DELETE FROM epochs WHERE last = forgotten")
-            file.execute("INSERT INTO epochs VALUES (?, 0, 0, 0, NULL)", (epoch,))
+            of = (None, None) if basis is None else (basis.offset_ms, basis.boot)
+            file.execute(
+                "INSERT INTO epochs (epoch, forgotten, last, tried, filed, offset_ms, boot)"
+                " VALUES (?1, 0, 0, 0, ?1, ?2, ?3)",
+                (epoch, *of),
+            )
         return epoch
+
+    def settle(self, proof: Proof) -> tuple[Settled, ...]:
+        """Take the server's word on our clock (`outbox_clock.py`); return which epochs changed.
+
+        Epochs of which the server may have a frame stay as they are. Raises OutboxUnavailable.
+        """
+        with self._changing() as file:
+            return settle(file, proof)
+
+    def set_aside(self, epoch: EpochId) -> int:
+        """Keep an older epoch's frames and send them no more; return how many they are.
+
+        For frames whose instants cannot be true. Raises OutboxUnavailable.
+        """
+        with self._changing() as file:
+            row = file.execute(
+                "UPDATE epochs SET aside = 1 WHERE epoch = ? AND NOT aside"
+                " AND epoch <> (SELECT newest FROM outbox) RETURNING last - forgotten",
+                (epoch,),
+            ).fetchone()
+        return 0 if row is None else int(row[0])
+
+    @property
+    def is_proven(self) -> bool:
+        """Tell whether no epoch waits for the server's clock."""
+        with self._lock, guarded(self.path):
+            sql = "SELECT NOT EXISTS (SELECT 1 FROM epochs WHERE offset_ms IS NOT NULL)"
+            return bool(self._file.execute(sql).fetchone()[0])
 
     def put(
         self,
@@ -142,8 +184,8 @@ class Outbox:
             (epoch,) = file.execute("SELECT newest FROM outbox").fetchone()
             if epoch is None:
                 raise NoEpoch(self.gateway)
-            last, reached = file.execute(
-                "SELECT last, complete_to FROM epochs WHERE epoch = ?", (epoch,)
+            last, reached, filed = file.execute(
+                "SELECT last, complete_to, filed FROM epochs WHERE epoch = ?", (epoch,)
             ).fetchone()
             if complete_to < complete_from or reached not in {None, complete_from}:
                 raise NotJoined(f"({complete_from}, {complete_to}] behind {reached}")
@@ -159,12 +201,12 @@ class Outbox:
                 rows=rows,
             )
             clock = self._age(file, now)
-            self._store(file, frame, clock)
+            self._store(file, frame, filed, clock)
             file.execute(
                 "UPDATE epochs SET last = ?, complete_to = ? WHERE epoch = ?",
                 (last + 1, complete_to, epoch),
             )
-            dropped = make_room(file, self.bound, (epoch, last + 1), clock)
+            dropped = make_room(file, self.bound, (filed, last + 1), clock)
         return Put(epoch=epoch, seq=last + 1, dropped=dropped)
 
     def unsent(self, epoch: EpochId, after: int) -> Sealed:
@@ -174,20 +216,23 @@ class Outbox:
         """
         seq = after + 1
         with self._changing() as file:
-            found = file.execute(
-                "SELECT forgotten, last, tried FROM epochs WHERE epoch = ?", (epoch,)
+            row = file.execute(
+                "SELECT forgotten, last, tried, filed, moved_ms, bits, moved, made FROM epochs"
+                " WHERE epoch = ? AND NOT aside",
+                (epoch,),
             ).fetchone()
-            if found is None or not found[0] < seq <= found[1]:
+            if row is None or not row[0] < seq <= row[1]:
                 raise NotStored(f"{epoch} {seq}")
-            forgotten, _, tried = found
+            forgotten, _, tried, filed, *change = row
             # The first one held is never dropped, so that in the usual case nothing is written.
             if seq > max(forgotten + 1, tried):
                 file.execute("UPDATE epochs SET tried = ? WHERE epoch = ?", (seq, epoch))
             sql = "SELECT key, signature, body FROM frames WHERE epoch = ? AND seq = ?"
-            row = file.execute(sql, (epoch, seq)).fetchone()
-            if row is None:
-                self._stand_in(file, epoch, seq)
-                row = file.execute(sql, (epoch, seq)).fetchone()
+            if file.execute(sql, (filed, seq)).fetchone() is None:
+                self._stand_in(file, epoch, filed, seq)
+            if epoch != filed or any(change[:2]):
+                self._make_anew(file, epoch, filed, seq, change)
+            row = file.execute(sql, (filed, seq)).fetchone()
         return Sealed(epoch=epoch, seq=seq, key_id=row[0], signature=row[1], body=row[2])
 
     def forget(self, epoch: EpochId, through: int) -> None:
@@ -197,13 +242,13 @@ class Outbox:
         """
         with self._changing() as file:
             found = file.execute(
-                "SELECT forgotten, last FROM epochs WHERE epoch = ?", (epoch,)
+                "SELECT forgotten, last, filed FROM epochs WHERE epoch = ?", (epoch,)
             ).fetchone()
             if found is None or through <= found[0]:
                 return
             if through > found[1]:
                 raise NotStored(f"{epoch} {through}: {found[1]} is the last")
-            of = (epoch, through)
+            of = (found[2], through)
             file.execute(
                 "UPDATE outbox SET bytes = bytes - (SELECT coalesce(sum(bytes), 0) FROM frames"
                 " WHERE epoch = ? AND seq <= ?)",
@@ -212,16 +257,19 @@ class Outbox:
             file.execute("DELETE FROM frames WHERE epoch = ? AND seq <= ?", of)
             file.execute("DELETE FROM dropped WHERE epoch = ? AND last <= ?", of)
             file.execute("UPDATE dropped SET first = ?2 + 1 WHERE epoch = ?1 AND first <= ?2", of)
-            file.execute("UPDATE epochs SET forgotten = ?2 WHERE epoch = ?1", of)
+            file.execute("UPDATE epochs SET forgotten = ?2 WHERE filed = ?1", of)
             file.execute(
                 "DELETE FROM epochs WHERE last = forgotten AND epoch <> (SELECT newest FROM outbox)"
             )
 
     def epochs(self) -> tuple[Held, ...]:
-        """Return the epochs that are not wholly acknowledged and the newest one, newest first."""
+        """Return the epochs that are not wholly acknowledged and the newest one, newest first.
+
+        Those that are set aside are not among them.
+        """
         with self._lock, guarded(self.path):
             rows = self._file.execute(
-                "SELECT epoch, forgotten + 1, last FROM epochs ORDER BY epoch DESC"
+                "SELECT epoch, forgotten + 1, last FROM epochs WHERE NOT aside ORDER BY epoch DESC"
             ).fetchall()
         return tuple(Held(EpochId(epoch), first, last) for epoch, first, last in rows)
 
@@ -256,7 +304,7 @@ class Outbox:
         file.execute("UPDATE outbox SET clock_ms = ?, told_ms = ?", (clock, now))
         return int(clock)
 
-    def _store(self, file: sqlite3.Connection, frame: Frame, clock: int) -> None:
+    def _store(self, file: sqlite3.Connection, frame: Frame, filed: str, clock: int) -> None:
         body = encode(frame)
         limits = DEFAULT_LIMITS
         if len(body) > limits.body_bytes:
@@ -270,16 +318,16 @@ class Outbox:
             "INSERT INTO frames (epoch, seq, mark, complete_from, complete_to, lost, stored_ms,"
             " bytes, key, signature, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                *(frame.epoch, frame.seq, frame.mark, frame.complete_from, frame.complete_to),
+                *(filed, frame.seq, frame.mark, frame.complete_from, frame.complete_to),
                 *(text_of(frame.lost), clock, cost, self._signer.key_id),
                 *(sign(self._signer.key, body), body),
             ),
         )
         file.execute("UPDATE outbox SET bytes = bytes + ?", (cost,))
 
-    def _stand_in(self, file: sqlite3.Connection, epoch: EpochId, seq: int) -> None:
+    def _stand_in(self, file: sqlite3.Connection, epoch: EpochId, filed: str, seq: int) -> None:
         """Store the frame that takes a dropped one's number, before it is sent."""
-        number = take_number(file, epoch, seq)
+        number = take_number(file, filed, seq)
         if number is None:
             raise NotStored(f"{epoch} {seq}")
         frame = Frame(
@@ -293,4 +341,35 @@ class Outbox:
             rows=[],
         )
         (clock,) = file.execute("SELECT clock_ms FROM outbox").fetchone()
-        self._store(file, frame, clock)
+        self._store(file, frame, filed, clock)
+
+    def _make_anew(
+        self, file: sqlite3.Connection, epoch: EpochId, filed: str, seq: int, change: list[int]
+    ) -> None:
+        """Write a frame as the clock's proof wants it, before its first sending in this name."""
+        by_ms, bits, moved_to, made_to = change
+        if seq <= made_to:
+            return
+        of = (filed, seq)
+        (body,) = file.execute("SELECT body FROM frames WHERE epoch = ? AND seq = ?", of).fetchone()
+        if seq <= moved_to:
+            by_ms = 0
+        frame = moved(decode(body), epoch, by_ms, bits)
+        body = encode(frame)
+        file.execute(
+            "UPDATE outbox SET bytes = bytes + ? -"
+            " (SELECT bytes FROM frames WHERE epoch = ? AND seq = ?)",
+            (len(body) + _BESIDE_BYTES, *of),
+        )
+        file.execute(
+            "UPDATE frames SET complete_from = ?, complete_to = ?, lost = ?, bytes = ?, key = ?,"
+            " signature = ?, body = ? WHERE epoch = ? AND seq = ?",
+            (
+                *(frame.complete_from, frame.complete_to, text_of(frame.lost)),
+                *(len(body) + _BESIDE_BYTES, self._signer.key_id),
+                *(sign(self._signer.key, body), body, *of),
+            ),
+        )
+        file.execute(
+            "UPDATE epochs SET made = ?1, moved = max(moved, ?1) WHERE filed = ?2", (seq, filed)
+        )

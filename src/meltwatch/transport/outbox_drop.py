@@ -49,7 +49,7 @@ class _Frame(NamedTuple):
     """A frame's row without its body."""
 
     id: int
-    epoch: str
+    filed: str
     seq: int
     mark: str
     complete_from: int
@@ -57,28 +57,32 @@ class _Frame(NamedTuple):
     lost: str
     stored_ms: int
     bytes: int
+    epoch: str
 
 
 _OLDEST = """\
-SELECT f.id, f.epoch, f.seq, f.mark, f.complete_from, f.complete_to, f.lost, f.stored_ms, f.bytes
-FROM epochs e JOIN frames f ON f.epoch = e.epoch AND f.seq > max(e.forgotten + 1, e.tried)
+SELECT f.id, f.epoch, f.seq, f.mark, f.complete_from, f.complete_to, f.lost, f.stored_ms, f.bytes,
+    e.epoch
+FROM epochs e JOIN frames f
+    ON f.epoch = e.filed AND f.seq > iif(e.aside, 0, max(e.forgotten + 1, e.tried))
 ORDER BY e.epoch, f.seq LIMIT 1
 """
 
 
 def make_room(
-    file: sqlite3.Connection, bound: Bound, newest: tuple[EpochId, int], clock: int
+    file: sqlite3.Connection, bound: Bound, newest: tuple[str, int], clock: int
 ) -> tuple[Dropped, ...]:
     """Drop the oldest frames that were never sent until the rest is within the bound.
 
-    `newest`: the frame that was put just now, which stays. `clock`: the outbox's own time, ms.
+    `newest`: the frame that was put just now, as it is filed: it stays. `clock`: the outbox's own
+    time, ms.
     """
     gone: dict[EpochId, list[_Frame]] = {}
     (held,) = file.execute("SELECT bytes FROM outbox").fetchone()
     for _ in range(_AT_ONCE):
         row = file.execute(_OLDEST).fetchone()
         oldest = None if row is None else _Frame(*row)
-        if oldest is None or (oldest.epoch, oldest.seq) == newest:
+        if oldest is None or (oldest.filed, oldest.seq) == newest:
             break
         if held <= bound.bytes and clock - oldest.stored_ms <= bound.age_ms:
             break
@@ -94,9 +98,10 @@ def make_room(
     )
 
 
-def take_number(file: sqlite3.Connection, epoch: EpochId, seq: int) -> Number | None:
+def take_number(file: sqlite3.Connection, epoch: str, seq: int) -> Number | None:
     """Take a dropped frame's number out of its run; None when it is in none.
 
+    `epoch`: the name under which its frames are filed.
     It has to tell what the run has lost; the run's other numbers then have nothing to tell.
     """
     row = file.execute(
@@ -131,17 +136,17 @@ def _mark_dropped(file: sqlite3.Connection, frame: _Frame) -> None:
     lost = _lost_of([frame])
     row = file.execute(
         "SELECT first, lost FROM dropped WHERE epoch = ? AND last = ? AND mark = ?",
-        (frame.epoch, frame.seq - 1, frame.mark),
+        (frame.filed, frame.seq - 1, frame.mark),
     ).fetchone()
     if row is None:
-        told = (frame.epoch, frame.seq, frame.seq, frame.mark, *frame[4:6], text_of(merged(lost)))
+        told = (frame.filed, frame.seq, frame.seq, frame.mark, *frame[4:6], text_of(merged(lost)))
         file.execute("INSERT INTO dropped VALUES (?, ?, ?, ?, ?, ?, ?)", told)
         return
     file.execute(
         "UPDATE dropped SET last = ?, complete_to = ?, lost = ? WHERE epoch = ? AND first = ?",
         (
             *(frame.seq, frame.complete_to, text_of(merged([*_intervals(row[1]), *lost]))),
-            *(frame.epoch, row[0]),
+            *(frame.filed, row[0]),
         ),
     )
 

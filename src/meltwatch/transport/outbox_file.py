@@ -24,27 +24,38 @@ from meltwatch.errors import MeltwatchError
 from meltwatch.model.ids import SourceId
 
 APPLICATION_ID = 0x4D574F42
-VERSION = 1
+VERSION = 2
 BUSY_MS = 2_000
 _WAL_LEFT_BYTES = 8 * 1024 * 1024
 
-_SCHEMA = """\
+_EPOCHS = """\
+CREATE TABLE epochs (
+    epoch       TEXT PRIMARY KEY,
+    forgotten   INTEGER NOT NULL,
+    last        INTEGER NOT NULL,
+    tried       INTEGER NOT NULL,
+    complete_to INTEGER,
+    filed       TEXT    NOT NULL UNIQUE,
+    offset_ms   INTEGER,
+    boot        TEXT,
+    aside       INTEGER NOT NULL DEFAULT 0,
+    moved_ms    INTEGER NOT NULL DEFAULT 0,
+    bits        INTEGER NOT NULL DEFAULT 0,
+    moved       INTEGER NOT NULL DEFAULT 0,
+    made        INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+"""
+_SCHEMA = f"""\
 CREATE TABLE outbox (
     one       INTEGER PRIMARY KEY CHECK (one = 1),
     gateway   TEXT    NOT NULL,
     newest    TEXT,
     bytes     INTEGER NOT NULL,
     clock_ms  INTEGER NOT NULL,
-    told_ms   INTEGER
+    told_ms   INTEGER,
+    proven_ms INTEGER
 ) STRICT;
-CREATE TABLE epochs (
-    epoch       TEXT PRIMARY KEY,
-    forgotten   INTEGER NOT NULL,
-    last        INTEGER NOT NULL,
-    tried       INTEGER NOT NULL,
-    complete_to INTEGER
-) STRICT, WITHOUT ROWID;
-CREATE TABLE frames (
+{_EPOCHS}CREATE TABLE frames (
     id            INTEGER PRIMARY KEY,
     epoch         TEXT    NOT NULL,
     seq           INTEGER NOT NULL,
@@ -70,6 +81,17 @@ CREATE TABLE dropped (
     PRIMARY KEY (epoch, first)
 ) STRICT, WITHOUT ROWID;
 """
+
+# What makes an outbox of version 1 one of version 2: its epochs are all proven.
+_FROM_1 = (
+    "ALTER TABLE outbox ADD COLUMN proven_ms INTEGER",
+    "ALTER TABLE epochs RENAME TO epochs_1",
+    _EPOCHS,
+    """INSERT INTO epochs (epoch, forgotten, last, tried, complete_to, filed)
+       SELECT epoch, forgotten, last, tried, complete_to, epoch FROM epochs_1""",
+    "DROP TABLE epochs_1",
+    "PRAGMA user_version = 2",
+)
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _BROKEN = {
@@ -214,7 +236,7 @@ def _take(connection: sqlite3.Connection, path: Path, gateway: SourceId) -> None
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     kin = _number(connection, "PRAGMA application_id") == APPLICATION_ID
     version = _number(connection, "PRAGMA user_version")
-    if not kin or version != VERSION:
+    if not kin or not 1 <= version <= VERSION:
         raise OutboxUnknownFormat(str(path), version if kin else 0)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -225,6 +247,10 @@ def _take(connection: sqlite3.Connection, path: Path, gateway: SourceId) -> None
         (owner,) = connection.execute("SELECT gateway FROM outbox").fetchone()
     if owner != gateway:
         raise OutboxOfAnother(str(path), owner)
+    if version == 1:
+        with transaction(connection):
+            for statement in _FROM_1:
+                connection.execute(statement)
 
 
 def _number(connection: sqlite3.Connection, sql: str) -> int:

@@ -52,6 +52,12 @@ def open_epoch(session: Session, epoch: EpochId, first: int = 1, through: int = 
     return after, (*asked, *actions)
 
 
+def let_go(session: Session, epoch: EpochId) -> Stepped:
+    """Drop the lane of an epoch that goes on under another name; nothing of it is in flight."""
+    rest = tuple(one for one in session.lanes if one.epoch != epoch)
+    return _settled(msgspec.structs.replace(session, lanes=rest))
+
+
 def handle(session: Session, epoch: EpochId, event: Event, jitter: float = 0.0) -> Stepped:
     """Return the session after an event of one epoch, and what to do, in this order.
 
