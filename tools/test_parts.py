@@ -13,11 +13,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "--quiet"]
 
-LINK = "tests/transport/test_link.py"
+LINK = ["tests/transport/test_link.py", "tests/transport/test_link_wrong_clock.py"]
 
 PARTS: dict[str, list[str]] = {
     "check": ["make", "--no-print-directory", "check"],
-    "apps": [*PYTEST, "tests/apps", LINK],
+    "apps": [*PYTEST, "tests/apps", *LINK],
     "people": [*PYTEST, "tests/register", "tests/present/api"],
     "collect": [*PYTEST, "tests/collect"],
     "history": [*PYTEST, "tests/history"],

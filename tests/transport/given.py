@@ -8,7 +8,7 @@ import msgspec
 
 from meltwatch.model.ids import EnterpriseId, EpochId, PointCode, SourceId
 from meltwatch.model.plant import Plant, Point, Source
-from meltwatch.transport.frame import Frame, encode
+from meltwatch.transport.frame import Frame, cells_of, encode
 from meltwatch.transport.intake import Checked, Header, check_header
 from meltwatch.transport.points import book_of
 from meltwatch.transport.signature import Key, PrivateKey, SharedSecret, sign
@@ -77,8 +77,11 @@ def signed(body: bytes, key: str = "gw-1.a") -> Header:
 
 
 def take(told: Frame | bytes, key: str = "gw-1.a", header: Header | None = None) -> Checked:
-    """Check a frame at intake, properly signed unless a header is given."""
+    """Check a frame at intake, properly signed unless a header is given; rows as they came."""
     body = told if isinstance(told, bytes) else encode(told)
-    return check_header(
+    checked = check_header(
         body, header or signed(body, key), keys=KEYS, sources=PLANT.sources, now=NOW
     )
+    rows = [cells_of(row) for row in checked.frame.rows]
+    frame = msgspec.structs.replace(checked.frame, rows=rows)
+    return msgspec.structs.replace(checked, frame=frame)

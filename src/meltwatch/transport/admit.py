@@ -19,7 +19,7 @@ from meltwatch.errors import Bug
 from meltwatch.model.ids import PointCode
 from meltwatch.model.quality import Quality
 from meltwatch.model.sample import EMPTY, SampleBatch
-from meltwatch.transport.frame import MAX_EXACT, Frame
+from meltwatch.transport.frame import MAX_EXACT, Frame, Row
 from meltwatch.transport.intake import AHEAD_MS
 from meltwatch.transport.judge import CELLS, KNOWN_BITS, Admitted, Quarantined, judge, number
 from meltwatch.transport.points import PointBook
@@ -39,62 +39,120 @@ def admit(frame: Frame, book: PointBook, now: int) -> Admitted:
         raise Bug(f"a frame of {frame.gateway}, the book of {book.gateway}")
     if not frame.rows:
         return Admitted(EMPTY, ())
-    columns = _columns(frame.rows, frame, book, now)
-    if not columns.bad.any():
+    columns = _typed(frame.rows, book) if type(frame.rows[0]) is Row else _told(frame.rows, book)
+    bad = _bad(columns, frame, book, now)
+    if not bad.any():
         return Admitted(_batch(columns, frame, book), ())
-    kept = [row for row, bad in zip(frame.rows, columns.bad.tolist(), strict=True) if not bad]
-    samples = _batch(_columns(kept, frame, book, now), frame, book) if kept else EMPTY
-    return Admitted(samples, _quarantined(columns.bad, frame, book, now))
+    samples = EMPTY if bad.all() else _batch(_only(columns, ~bad), frame, book)
+    return Admitted(samples, _quarantined(bad, frame, book, now))
 
 
 class _Columns(NamedTuple):
     """The n rows in columns, each of shape (n,).
 
-    `layout`: the rows' points as they first come; `place`: a row's place in it. `point`: a row's
-    place in the book, -1 for none. `null`: no value was told. `bad`: the row cannot be used.
+    `point`: a row's place in the book, -1 for none. `null`: no value was told; None: all have one.
+    `quality`: None: all are good. `bad`: cells that are none of their kind; None: all are.
     """
 
-    layout: tuple[PointCode, ...]
-    place: NDArray[np.int32]
     point: NDArray[np.int32]
     at: NDArray[np.int64]
     value: NDArray[np.float64]
-    null: Mask
-    quality: NDArray[np.int64]
-    bad: Mask
+    null: Mask | None
+    quality: NDArray[np.int64] | None
+    bad: Mask | None
 
 
-def _columns(rows: list[Any], frame: Frame, book: PointBook, now: int) -> _Columns:
+def _typed(rows: Sequence[Row], book: PointBook) -> _Columns:
+    """Return rows whose cells all have their types: only what they tell is still to be judged."""
+    count = len(rows)
+    point = _points([row.point for row in rows], book)
+    at = np.fromiter([row.at for row in rows], np.int64, count)
+    values = [row.value for row in rows]
+    value, null = _numbers(values)
+    qualities = [row.quality for row in rows]
+    quality = None
+    if qualities.count(None) != count:
+        quality = np.array([bits or 0 for bits in qualities], dtype=np.int64)
+    units = [row.unit for row in rows]
+    bad = None if units.count(None) == count else _other_units(units, point, book)
+    return _Columns(point, at, value, null, quality, bad)
+
+
+def _told(rows: list[Any], book: PointBook) -> _Columns:
+    """Return rows of which anything may be: what has not its type is bad."""
     codes, instants, values, qualities, units = _cells(rows)
-    layout, place, point = _places(codes, book)
+    if set(map(type, codes)) != {str}:
+        codes = [one if isinstance(one, str) else "" for one in codes]
+    point = _points(codes, book)
     at, no_instant = _instants(instants)
     value, null, no_number = _values(values)
     quality, no_bits = _qualities(qualities)
-    bad = (point < 0) | no_instant | no_number | no_bits
+    bad = no_instant | no_number | no_bits
+    if units is not None:
+        bad |= _other_units(units, point, book)
+    return _Columns(point, at, value, null, quality, bad)
+
+
+def _bad(columns: _Columns, frame: Frame, book: PointBook, now: int) -> Mask:
+    """Tell which rows cannot be used, shape (n,)."""
+    bad = columns.point < 0
+    if columns.bad is not None:
+        bad |= columns.bad
     if book.live:
-        bad |= at > now + AHEAD_MS
-    if frame.mark == "real":
-        bad |= (quality & _TEST) != 0
-    bad |= _other_units(units, point, book)
-    return _Columns(layout, place, point, at, value, null, quality, bad)
+        bad |= columns.at > now + AHEAD_MS
+    if columns.quality is not None:
+        bad |= (columns.quality & ~KNOWN_BITS) != 0
+        if frame.mark == "real":
+            bad |= (columns.quality & _TEST) != 0
+    return bad
+
+
+def _only(columns: _Columns, kept: Mask) -> _Columns:
+    return _Columns(
+        columns.point[kept],
+        columns.at[kept],
+        columns.value[kept],
+        None if columns.null is None else columns.null[kept],
+        None if columns.quality is None else columns.quality[kept],
+        None,
+    )
 
 
 def _batch(columns: _Columns, frame: Frame, book: PointBook) -> SampleBatch:
     """Return the samples, with the bits that intake adds."""
-    low, high = book.low[columns.point], book.high[columns.point]
-    outside = (columns.value < low) | (columns.value > high)
-    quality = columns.quality + np.zeros(len(outside), dtype=np.int64)
-    quality[columns.null] |= _BAD
-    quality[outside & ((quality & _BAD) == 0)] |= _UNSURE
+    point, value = columns.point, columns.value
+    outside = (value < book.low[point]) | (value > book.high[point])
+    quality = np.zeros(len(point), dtype="<u2")
+    if columns.quality is not None:
+        quality |= columns.quality.astype("<u2")
+    if columns.null is not None:
+        quality[columns.null] |= _BAD
+    if outside.any():
+        quality[outside & ((quality & _BAD) == 0)] |= _UNSURE
     if frame.mark == "test":
         quality |= _TEST
+    layout, place = _laid_out(point, book)
     return SampleBatch(
-        layout=columns.layout,
-        point_bytes=columns.place.astype("<i4").tobytes(),
-        at_bytes=columns.at.astype("<i8").tobytes(),
-        value_bytes=columns.value.astype("<f8").tobytes(),
-        quality_bytes=quality.astype("<u2").tobytes(),
+        layout=layout,
+        point_bytes=place.astype("<i4", copy=False).tobytes(),
+        at_bytes=columns.at.astype("<i8", copy=False).tobytes(),
+        value_bytes=value.astype("<f8", copy=False).tobytes(),
+        quality_bytes=quality.tobytes(),
     )
+
+
+def _laid_out(
+    point: NDArray[np.int32], book: PointBook
+) -> tuple[tuple[PointCode, ...], NDArray[np.int32]]:
+    """Return the points as they first come, and each row's place among them."""
+    count = len(point)
+    first = np.full(len(book.codes), count, dtype=np.int32)
+    first[point[::-1]] = np.arange(count - 1, -1, -1, dtype=np.int32)  # the last written stays
+    used = np.flatnonzero(first < count)
+    order = used[np.argsort(first[used])]
+    place = np.empty(len(book.codes), dtype=np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return tuple(map(book.codes.__getitem__, order.tolist())), place[point]
 
 
 def _quarantined(bad: Mask, frame: Frame, book: PointBook, now: int) -> tuple[Quarantined, ...]:
@@ -116,17 +174,16 @@ def _cells(rows: list[Any]) -> tuple[Cells, Cells, Cells, Cells | None, Cells | 
     return cells[0], cells[1], cells[2], quality, unit
 
 
-def _places(
-    codes: Cells, book: PointBook
-) -> tuple[tuple[PointCode, ...], NDArray[np.int32], NDArray[np.int32]]:
-    """Return the layout, each row's place in it and in the book."""
-    if set(map(type, codes)) != {str}:
-        codes = [one if isinstance(one, str) else "" for one in codes]
-    layout = tuple(dict.fromkeys(codes))
-    places = dict(zip(layout, range(len(layout)), strict=True))
-    place = np.fromiter(map(places.__getitem__, codes), np.int32, len(codes))
-    point = np.fromiter(map(book.places.get, layout, repeat(-1)), np.int32, len(layout))
-    return layout, place, point[place]
+def _points(codes: Cells, book: PointBook) -> NDArray[np.int32]:
+    """Return each code's place in the book, -1 for one that is not in it."""
+    return np.fromiter(map(book.places.get, codes, repeat(-1)), np.int32, len(codes))
+
+
+def _numbers(cells: Sequence[float | None]) -> tuple[NDArray[np.float64], Mask | None]:
+    """Return finite numbers, NaN where there is none, and where that is."""
+    value = np.fromiter(cells, np.float64, len(cells))  # it makes NaN of None
+    null = np.isnan(value)
+    return value, null if null.any() else None
 
 
 def _instants(cells: Cells) -> tuple[NDArray[np.int64], Mask]:
@@ -163,29 +220,25 @@ def _floats(cells: Cells) -> NDArray[np.float64]:
     return np.array(told, dtype=np.float64)
 
 
-def _qualities(cells: Cells | None) -> tuple[NDArray[np.int64], Mask]:
-    """Return the bits, none where none are told, and which cells hold unknown ones."""
+def _qualities(cells: Cells | None) -> tuple[NDArray[np.int64] | None, Mask | bool]:
+    """Return the bits, None where none are told, and which cells are no number of theirs."""
     if cells is None:
-        return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.bool_)
+        return None, False
     if set(map(type, cells)) <= {int, type(None)}:
         try:
-            quality = np.array([one or 0 for one in cells], dtype=np.int64)
+            return np.array([one or 0 for one in cells], dtype=np.int64), False
         except OverflowError:
             pass
-        else:
-            return quality, (quality & ~KNOWN_BITS) != 0
     sound = [one is None or (type(one) is int and not one & ~KNOWN_BITS) for one in cells]
     told = [(one or 0) if ok else 0 for one, ok in zip(cells, sound, strict=True)]
     return np.array(told, dtype=np.int64), ~np.array(sound)
 
 
-def _other_units(units: Cells | None, point: NDArray[np.int32], book: PointBook) -> Mask:
+def _other_units(units: Cells, point: NDArray[np.int32], book: PointBook) -> Mask:
     """Tell which rows state another unit than their point's."""
-    if units is None or not book.units:
-        return np.zeros(1, dtype=np.bool_)
-    wanted = tuple(map(book.units.__getitem__, point.tolist()))
-    if units == wanted:
-        return np.zeros(1, dtype=np.bool_)
+    if not book.units:
+        return np.zeros(len(units), dtype=np.bool_)
+    wanted = map(book.units.__getitem__, point.tolist())
     return np.array(
         [one is not None and one != unit for one, unit in zip(units, wanted, strict=True)]
     )

@@ -32,8 +32,22 @@ MAX_EXACT = 2**53 - 1
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 _LONGEST_INTEGER = 400
+LEAST_CELLS = 3
 
 Instant = Annotated[int, msgspec.Meta(ge=0, le=MAX_EXACT)]
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A row whose cells all have their types: what `read` makes of a row of `Frame`.
+
+    `at`: ms UTC. `value`: None or finite. `quality`, `unit`: None where left out.
+    """
+
+    point: str
+    at: Instant
+    value: float | None
+    quality: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] | None = None
+    unit: str | None = None
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +69,13 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     layout: Annotated[str, msgspec.Meta(pattern=_NAME)] | None = None
     lost: tuple[tuple[Instant, Instant], ...] = ()
     rows: list[Any]
+
+
+class _Typed(Frame, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A frame whose every cell has its type: nearly all that ever comes."""
+
+    v: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
+    rows: list[Row]
 
 
 class _Common(Frame, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +101,7 @@ _EXPECTED = {
 _OPTIONAL = {"layout", "lost"}
 _TYPES = get_type_hints(Frame, include_extras=True)
 _encoder = msgspec.json.Encoder()
+_typed = msgspec.json.Decoder(_Typed)
 _common = msgspec.json.Decoder(_Common)
 
 
@@ -109,6 +131,28 @@ def decode(body: bytes) -> Frame:
     if _may_nest(body, common):
         _refuse_deep(common.rows)
     return Frame(**msgspec.structs.asdict(common))
+
+
+def read(body: bytes) -> Frame:
+    """Return what `decode` returns, its rows as `Row`s if every cell has its type: much faster.
+
+    Raises as `decode`.
+    """
+    try:
+        told = _typed.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return decode(body)
+    return Frame(**{name: getattr(told, name) for name in Frame.__struct_fields__})
+
+
+def cells_of(row: object) -> object:
+    """Return a row as its source told it, cells left out at its end left out; anything else too."""
+    if not isinstance(row, Row):
+        return row
+    cells = [row.point, row.at, row.value, row.quality, row.unit]
+    while len(cells) > LEAST_CELLS and cells[-1] is None:
+        cells.pop()
+    return cells
 
 
 def rows_of(samples: SampleBatch) -> list[list[Any]]:

@@ -27,7 +27,7 @@ from meltwatch.transport.errors import (
     problem,
     shown,
 )
-from meltwatch.transport.frame import Frame, decode
+from meltwatch.transport.frame import Frame, read
 from meltwatch.transport.signature import Key, digest, is_signature, verify
 
 KEY_HEADER = "Meltwatch-Key"
@@ -89,7 +89,7 @@ def check_header(
     """
     _refuse_large(body, limits)
     key_id, key, signature = _proven(body, header, keys)
-    frame = decode(body)
+    frame = read(body)
     _refuse_foreign(frame.gateway, key_id, key, sources)
     _refuse_contradictions(frame)
     if len(frame.rows) > limits.rows:

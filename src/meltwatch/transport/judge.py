@@ -15,7 +15,7 @@ from meltwatch.model.quality import Quality
 from meltwatch.model.reason import Params
 from meltwatch.model.sample import Row, SampleBatch, batch_of
 from meltwatch.transport.errors import shown
-from meltwatch.transport.frame import MAX_EXACT, Frame
+from meltwatch.transport.frame import MAX_EXACT, Frame, cells_of
 from meltwatch.transport.intake import AHEAD_MS
 from meltwatch.transport.points import PointBook
 
@@ -53,6 +53,7 @@ def admit_each(frame: Frame, book: PointBook, now: int) -> Admitted:
 
 def judge(place: int, row: object, frame: Frame, book: PointBook, now: int) -> Row | Quarantined:
     """Return the sample that a row is, or why it is none."""
+    row = cells_of(row)
     if not isinstance(row, list) or len(row) not in CELLS:
         return Quarantined(place, "row.shape", {"told": shown(row)})
     code, at, value, quality, unit = [*row, None, None][:5]

@@ -18,14 +18,16 @@ _ANYTHING = (-math.inf, math.inf)
 class PointBook:
     """The points of one gateway and whose the others are: made once for each config record.
 
-    `live`: the clock domain is `live`. `places`: each own point's place in `units` (the unit that a
-    row may state) and in `low` and `high` (float64, in the point's unit, inclusive: outside, a
-    value is uncertain). `of_others`: the gateway that brings each of the other points.
+    `live`: the clock domain is `live`. `places`: each own point's place in `codes`, in `units`
+    (the unit that a row may state) and in `low` and `high` (float64, in the point's unit,
+    inclusive: outside, a value is uncertain). `of_others`: the gateway that brings each of the
+    other points.
     """
 
     gateway: SourceId
     live: bool
     places: dict[PointCode, int]
+    codes: tuple[PointCode, ...]
     units: tuple[str, ...]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -41,6 +43,7 @@ def book_of(plant: Plant, gateway: SourceId) -> PointBook:
         gateway=gateway,
         live=plant.sources[gateway].clock == "live",
         places={code: place for place, code in enumerate(own)},
+        codes=tuple(own),
         units=tuple(point.unit for point in own.values()),
         low=low.copy(),
         high=high.copy(),
