@@ -39,6 +39,7 @@ from meltwatch.transport.errors import (
     problem,
     shown,
 )
+from meltwatch.transport.inflate import inflate
 from meltwatch.transport.intake import (
     DEFAULT_LIMITS,
     KEY_HEADER,
@@ -148,7 +149,7 @@ class Intake:
         return Reply(404, problem_json(404, told), MEDIA_TYPE)
 
     async def _frame(self, scope: Scope, receive: Receive) -> Reply:
-        body = await self._body(receive)
+        body = inflate(await self._body(receive), _encoding(scope), self.limits.body_bytes)
         now, header = self.now(), _header(scope)
         checked = self._checked(body, header, now)
         frame = checked.frame
@@ -302,6 +303,11 @@ def _header(scope: Scope) -> Header:
         signature=told.get(SIGNATURE_HEADER.lower().encode()),
         sent_at=told.get(SENT_AT_HEADER.lower().encode()),
     )
+
+
+def _encoding(scope: Scope) -> str | None:
+    told = (value for name, value in scope["headers"] if name.lower() == b"content-encoding")
+    return b", ".join(told).decode("latin-1") or None
 
 
 def _method(allowed: str) -> Reply:

@@ -78,6 +78,18 @@ FRAME: dict[str, Words] = {
         "区间终点 {to} 早于起点 {from}",
         "The interval ends at {to}, before its start {from}",
     ),
+    "frame.inflated_too_large": (
+        "解压后超过 {limit} 字节:请发较小的帧",
+        "Decompressed it is more than {limit} bytes: send smaller frames",
+    ),
+    "frame.encoding_broken": (
+        "不是完整的单个 {encoding} 数据:请检查压缩程序,或不压缩",
+        "This is not one whole piece of {encoding}: check what compresses it, or send it bare",
+    ),
+    "frame.encoding_unknown": (
+        "不识别压缩方式 {told}:请用 {known} 或不压缩",
+        "The encoding {told} is not known: use {known}, or none",
+    ),
     "frame.epoch_ahead": (
         "纪元起点比服务器超前 {ahead_ms} 毫秒(限 {limit_ms}):请按 server_time 校时后另开纪元",
         "The epoch starts {ahead_ms} ms ahead ({limit_ms} at most): set the clock, open another",

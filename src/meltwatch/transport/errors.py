@@ -7,6 +7,7 @@
     │       ├── Unproven       401  wrong key or signature: mend the key, send the same again
     │       ├── Forbidden      403  not this key's gateway: mend the register, send the same again
     │       ├── TooLarge       413  send smaller frames
+    │       ├── UnknownEncoding 415 send it otherwise compressed, or not at all
     │       ├── Malformed      422  a field is missing or wrong: mend the sender
     │       ├── Ahead          422  the frame lies in the future: set the clock, send again later
     │       │   └── FarAhead   422  far in the future: its instants are wrong, never send it again
@@ -33,6 +34,8 @@ Keys of `Problem`s. Params in brackets; a param named `told` is a clipped text o
     frame.conflict              [seq]              frame.lost_ahead            [ahead_ms, limit_ms]
     frame.busy                  [after_ms]         frame.unavailable           (503)
     frame.epoch_ahead           [ahead_ms, limit_ms]
+    frame.inflated_too_large    [limit]            frame.encoding_broken       [encoding]
+    frame.encoding_unknown      [told, known]
 
 `expected` of frame.field_type is one of: version, name, epoch, count, mark, instant, layout,
 intervals, rows. `expected` of frame.signature_malformed is the number of hexadecimal digits.
@@ -115,6 +118,12 @@ class TooLarge(FrameRefused):
     """The body has too many bytes or rows."""
 
     status = 413
+
+
+class UnknownEncoding(FrameRefused):
+    """The body is compressed in a way that nobody here undoes."""
+
+    status = 415
 
 
 class Malformed(FrameRefused):
