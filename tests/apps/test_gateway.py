@@ -168,8 +168,8 @@ def test_without_a_server_it_is_all_in_the_outbox(tmp_path: Path) -> None:
     source = Scripted(batch(0), None, batch(1, rows=45_000), None, batch(2, rows=0))
     run(gateway_of(tmp_path, free_port(), reports), source)
     frames = held_in(tmp_path / "outbox.sqlite")
-    assert sum(len(one.rows) for one in frames) == 45_003
-    assert max(len(one.rows) for one in frames) == 20_000
+    assert sum(one.count for one in frames) == 45_003
+    assert max(one.count for one in frames) == 20_000
     assert [one.seq for one in frames] == list(range(1, len(frames) + 1))
     assert frames[-1].complete_to == START + 3000
     assert [one.key for one in reports] == ["session.unavailable"]
@@ -200,7 +200,7 @@ def test_a_disk_that_fails_for_a_while_loses_nothing(tmp_path: Path) -> None:
 
     run(gateway, Failing())
     frames = held_in(tmp_path / "outbox.sqlite")
-    assert sum(len(one.rows) for one in frames) == 4_009
+    assert sum(one.count for one in frames) == 4_009
     assert [frames[0].complete_from, frames[-2].complete_to] == [START, START + 3000]
     assert frames[-1].epoch > frames[0].epoch
     about = [one.key for one in reports if one.key.startswith("outbox.")]
@@ -238,7 +238,7 @@ def test_a_full_outbox_is_told_at_once_and_then_not_with_every_frame(tmp_path: P
     script = [one for n in range(20) for one in (batch(n, rows=60), None)]
     run(gateway, Scripted(*script))
     held = held_in(tmp_path / "outbox.sqlite")
-    empty = sum(not one.rows for one in held)
+    empty = sum(not one.count for one in held)
     about = [one.params["frames"] for one in reports if one.key == "outbox.dropped"]
     assert empty > 2
     assert about == [1, empty - 1]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import yaml
 
 from meltwatch.apps.seal import LEDGER
@@ -21,6 +22,7 @@ from meltwatch.model.ids import EnterpriseId, PointCode, SourceId
 from meltwatch.model.log import SamplesRecord
 from meltwatch.model.sample import Row
 from meltwatch.transport.frame import decode
+from meltwatch.transport.judge import row_told
 from meltwatch.transport.outbox import Outbox, Signer
 from tests.durability.plant import KEYS, START, key_id, write_node
 from tests.durability.sender import CoreProcess, free_port
@@ -109,7 +111,12 @@ def held_in(path: Path) -> list[Row]:
             for one in outbox.epochs()
             for seq in range(one.first, one.last + 1)
         ]
-    return [(PointCode(row[0]), row[1], row[2], 0) for one in frames for row in one.rows]
+        told = [
+            row_told(msgspec.structs.replace(one, points=outbox.layout(one.layout or "")), row)
+            for one in frames
+            for row in range(one.count)
+        ]
+    return [(PointCode(row[0]), row[1], row[2], 0) for row in told]
 
 
 def test_what_was_read_before_a_kill_arrives(tmp_path: Path) -> None:

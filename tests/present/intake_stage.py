@@ -65,26 +65,29 @@ class Node:
         self.core.take_own(config)
         self.gathering = Gathering({PLANT.enterprise: self.core}, Still())
         self._runner = runner
+        self.intake = Intake(self.gathering, KEYS, Still().wall_ms, LIMITS)
         self._client = httpx.AsyncClient(
             base_url="http://node",
-            transport=httpx.ASGITransport(
-                Intake(self.gathering, KEYS, Still().wall_ms, LIMITS), raise_app_exceptions=True
-            ),
+            transport=httpx.ASGITransport(self.intake, raise_app_exceptions=True),
         )
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._running = self._runner.get_loop().create_task(self.gathering.run())
 
-    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> httpx.Response:
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: Any) -> httpx.Response:
+        """Ask, signed over `body`; `sent` goes in its place."""
         told = {KEY_HEADER: headers.get("key", "k1")}
         signature = sign(KEYS.get(told[KEY_HEADER], KEYS["k1"]), body or path.encode())
         told[SIGNATURE_HEADER] = headers.get("signature", signature)
+        told["Content-Encoding"] = headers.get("encoding", "")
         told[SENT_AT_HEADER] = headers.get("sent_at", "")
         told = {name: value for name, value in told.items() if value}
-        return self._runner.run(self._client.request(method, path, content=body, headers=told))
+        content = headers.get("sent") or body
+        asked = self._client.request(method, path, content=content, headers=told)
+        return self._runner.run(asked)
 
-    def post(self, body: bytes, **headers: str) -> httpx.Response:
+    def post(self, body: bytes, **headers: Any) -> httpx.Response:
         return self.ask("POST", "/v1/frames", body, **headers)
 
     def all_before_it_runs(self, bodies: list[bytes], refused: int) -> list[httpx.Response]:

@@ -57,7 +57,7 @@ REFUSALS: list[tuple[str, bytes, dict[str, str], int, str]] = [
     ("field unknown", frame(2, also=1), {}, 422, "frame.field_unknown"),
     ("wrong type", frame(2, mark="drill"), {}, 422, "frame.field_type"),
     ("NaN for an instant", frame(2, complete_to="NaN"), {}, 422, "frame.field_type"),
-    ("newer format", frame(2, v=2), {}, 422, "frame.version_unknown"),
+    ("newer format", frame(2, v=3), {}, 422, "frame.version_unknown"),
     ("number 0", frame(0), {}, 422, "frame.seq_below_one"),
     ("reversed", frame(2, complete_to=5), {}, 422, "frame.interval_reversed"),
     ("future", frame(2, complete_to=AHEAD), {}, 422, "frame.complete_to_ahead"),

@@ -8,9 +8,10 @@ import msgspec
 
 from meltwatch.model.ids import EnterpriseId, EpochId, PointCode, SourceId
 from meltwatch.model.plant import Plant, Point, Source
-from meltwatch.transport.frame import Frame, cells_of, encode
+from meltwatch.transport.frame import Frame, encode
 from meltwatch.transport.intake import Checked, Header, check_header
 from meltwatch.transport.points import book_of
+from meltwatch.transport.rows import cells_of
 from meltwatch.transport.signature import Key, PrivateKey, SharedSecret, sign
 
 NOW = 1_754_000_001_200
@@ -65,7 +66,7 @@ def frame(**changes: Any) -> Frame:
 
 def body_with(**changes: Any) -> bytes:
     """Return a body as a stranger would write it, fields changed to anything; `...` removes one."""
-    fields = msgspec.to_builtins(FRAME) | changes
+    fields = msgspec.json.decode(encode(FRAME)) | changes
     return msgspec.json.encode({name: one for name, one in fields.items() if one is not ...})
 
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from meltwatch.errors import Bug
 from meltwatch.model.quality import Quality
 from meltwatch.transport.admit import admit
-from meltwatch.transport.frame import Frame, Row, cells_of, decode, encode, read
+from meltwatch.transport.frame import Frame, decode, encode, read
 from meltwatch.transport.judge import Admitted, Quarantined, admit_each
 from meltwatch.transport.points import book_of
+from meltwatch.transport.rows import Row, cells_of
 from tests.transport.given import (
     BOOK,
     FLOW,

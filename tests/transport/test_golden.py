@@ -1,4 +1,4 @@
-"""Bodies and answers of format version 1 as they were once written: their readers stay for ever.
+"""Bodies and answers of each format version as they were once written: their readers stay for ever.
 
 A file here is never changed. A new version of the format adds files, and a reader beside the old.
 """
@@ -12,8 +12,10 @@ import pytest
 
 from meltwatch.transport.admit import admit
 from meltwatch.transport.answer import event_of_frame, event_of_standing
+from meltwatch.transport.columns import Columns
 from meltwatch.transport.frame import Frame, decode, encode
 from meltwatch.transport.lane import Accepted, Event, Gap, LastSeq, Rejected
+from meltwatch.transport.layouts import layout_of, read_announcement
 from meltwatch.transport.signature import digest, sign
 from tests.transport.given import (
     BOOK,
@@ -116,3 +118,39 @@ def test_an_answer_to_asking_is_read_as_ever() -> None:
 
 def stored(name: str) -> bytes:
     return (GOLDEN / name).read_bytes()
+
+
+COLUMNS = frame(
+    v=2,
+    seq=4,
+    points=(PRESSURE, FLOW, PHASE),
+    rows=[],
+    columns=Columns(
+        point=[0, 1, 2, 1],
+        at=[1_754_000_001_500, 1_754_000_001_500, 1_754_000_002_000, 1_754_000_000_900],
+        value=[0.21, None, 3.0, 152.5],
+        quality=[0, 2, 0, 32],
+        source_at=[None, None, None, 1_753_999_000_000],
+    ),
+)
+
+
+def test_columns_read_and_write_as_ever() -> None:
+    body = stored("frame.2.columns.json")
+    assert encode(COLUMNS) == body
+    assert encode(decode(body)) == body
+    assert digest(body).hex() == "aef21b4a5af02f7b42af075e50633a2b36f46152a28026ecb99fe87be2dc938b"
+    told = admit(decode(body), BOOK, NOW)
+    assert told.quarantined == ()
+    assert [row[0] for row in told.samples.rows()] == [PRESSURE, FLOW, PHASE, FLOW]
+
+
+def test_columns_of_arrow_are_read_as_ever() -> None:
+    body = stored("frame.2.columns.arrow")
+    assert admit(decode(body), BOOK, NOW) == admit(COLUMNS, BOOK, NOW)
+
+
+def test_an_announcement_is_read_as_ever() -> None:
+    told = read_announcement(stored("layout.1.json"))
+    assert (told.gateway, told.points) == (GATEWAY, [PRESSURE, FLOW, PHASE])
+    assert layout_of(told.points) == "sm3-fc55c29ed0074c9b56ed32261f1d71e634b05a2d"

@@ -19,11 +19,11 @@ import msgspec
 
 from meltwatch.apps.signals import signalled
 from meltwatch.clock import Clock
-from meltwatch.model.ids import EpochId, SourceId
+from meltwatch.model.ids import EpochId, PointCode, SourceId
 from meltwatch.model.log import Mark
 from meltwatch.model.sample import batch_of
+from meltwatch.transport.columns import OverPoints, columns_of
 from meltwatch.transport.errors import TooLarge
-from meltwatch.transport.frame import rows_of
 from meltwatch.transport.lane import Report
 from meltwatch.transport.line import Heard
 from meltwatch.transport.link import Link, Server, Trust
@@ -154,6 +154,8 @@ class Gateway:
             trust=Trust(own=clock, life=life, recorded=settings.recorded),
         )
         self._pending = Pending(settings.pending_rows)
+        self._points: tuple[PointCode, ...] = ()
+        """The list that columns are told over: it grows with what is read, in one order."""
         self._storing = asyncio.Lock()
         self._many = asyncio.Event()
         self._heard = asyncio.Event()
@@ -268,8 +270,11 @@ class Gateway:
                     self._put_away(put)
 
     def _put(self, cut: Cut, now: int) -> Put:
+        samples = batch_of(cut.rows)
+        if not set(samples.layout) <= set(self._points):
+            self._points = tuple(sorted({*self._points, *samples.layout}))
         return self.outbox.put(
-            rows_of(batch_of(cut.rows)),
+            OverPoints(self._points, columns_of(samples, self._points, cut.originals)),
             cut.complete_from,
             cut.complete_to,
             now=now,

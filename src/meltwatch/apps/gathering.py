@@ -19,8 +19,8 @@ from meltwatch.clock import Clock
 from meltwatch.errors import Bug
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.port import Outcome
-from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
-from meltwatch.model.log import EventsRecord, Happening, SamplesRecord
+from meltwatch.model.ids import EnterpriseId, EpochId, PointCode, SourceId
+from meltwatch.model.log import EventsRecord, Happening, LayoutRecord, SamplesRecord
 from meltwatch.model.plant import Plant
 from meltwatch.model.reason import Params
 from meltwatch.present.live.core_line import Obeyed, Order, OutOfTurn
@@ -118,6 +118,12 @@ class Gathering:
         with suppress(Unavailable):
             self._core(gateway).take_own(record)
             (self._clocks_wrong.add if wrong else self._clocks_wrong.remove)(gateway)
+
+    def keep_layout(self, gateway: SourceId, layout: str, points: tuple[PointCode, ...]) -> None:
+        """Log a list of points that frames will name by its id; raises Unavailable."""
+        now = self.clock.wall_ms()
+        record = LayoutRecord(received_at=now, layout=layout, points=points)
+        self._core(gateway).take_own(record)
 
     def newest_epoch(self, gateway: SourceId) -> EpochId | None:
         """Return the greatest epoch that the gateway has shown; None before any."""

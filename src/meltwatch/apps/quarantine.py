@@ -6,7 +6,7 @@ They are in the ledger as their source sent them, for as long as the ledger keep
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from meltwatch.errors import Problem
 from meltwatch.ledger.port import StreamReader
 from meltwatch.ledger.reading import EmbeddedReader
 from meltwatch.model.encoding import record_of
-from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
+from meltwatch.model.ids import EnterpriseId, EpochId, PointCode, SourceId
 from meltwatch.model.instant import SECOND_MS
-from meltwatch.model.log import SamplesRecord
+from meltwatch.model.log import LayoutRecord, SamplesRecord
 from meltwatch.present.words import words_of
 from meltwatch.transport.frame import decode
+from meltwatch.transport.judge import row_told
 
 READ_AT_ONCE = 500
 
@@ -44,18 +45,25 @@ def quarantine(ledger: Path, enterprise: EnterpriseId, since: int = 0) -> Iterat
     """
     reader = EmbeddedReader(ledger)
     try:
+        layouts: dict[str, tuple[PointCode, ...]] = {}
         for record in _records(reader, enterprise):
-            if record.received_at >= since:
-                yield from kept_rows(record)
+            if isinstance(record, LayoutRecord):
+                layouts[record.layout] = record.points
+            elif record.received_at >= since:
+                yield from kept_rows(record, layouts)
     finally:
         reader.close()
 
 
-def kept_rows(record: SamplesRecord) -> Iterator[KeptRow]:
-    """Yield the rows of one frame that are in quarantine."""
+def kept_rows(
+    record: SamplesRecord, layouts: Mapping[str, tuple[PointCode, ...]]
+) -> Iterator[KeptRow]:
+    """Yield the rows of one frame that are in quarantine; `layouts` as announced before it."""
     if record.evidence is None or not record.evidence.quarantined:
         return
-    rows = decode(record.evidence.body).rows
+    frame = decode(record.evidence.body)
+    if frame.points is None and (points := layouts.get(frame.layout or "")) is not None:
+        frame = msgspec.structs.replace(frame, points=points)
     for place, key in record.evidence.quarantined:
         yield KeptRow(
             received_at=record.received_at,
@@ -64,18 +72,22 @@ def kept_rows(record: SamplesRecord) -> Iterator[KeptRow]:
             seq=record.seq,
             row=place,
             key=key,
-            told=json.dumps(rows[place], ensure_ascii=False),  # NaN is among what it must show
+            told=json.dumps(
+                row_told(frame, place), ensure_ascii=False
+            ),  # NaN is among what it must show
         )
 
 
-def _records(reader: StreamReader, enterprise: EnterpriseId) -> Iterator[SamplesRecord]:
+def _records(
+    reader: StreamReader, enterprise: EnterpriseId
+) -> Iterator[SamplesRecord | LayoutRecord]:
     after = 0
     while entries := reader.read(enterprise, after, READ_AT_ONCE):
         for stored in entries:
             after = stored.pos
-            if stored.kind == "samples":
+            if stored.kind in {"samples", "layout"}:
                 record = record_of(stored.data)
-                if isinstance(record, SamplesRecord):
+                if isinstance(record, SamplesRecord | LayoutRecord):
                     yield record
 
 

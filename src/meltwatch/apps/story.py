@@ -33,10 +33,11 @@ from meltwatch.model.instant import to_ms, to_seconds
 from meltwatch.model.log import ConfigRecord, SamplesRecord
 from meltwatch.present.intake import record_of
 from meltwatch.transport.admit import admit
-from meltwatch.transport.frame import Frame, rows_of
+from meltwatch.transport.frame import Frame
 from meltwatch.transport.frame import encode as encode_frame
 from meltwatch.transport.intake import Header, check_header
 from meltwatch.transport.points import book_of
+from meltwatch.transport.rows import rows_of
 from meltwatch.transport.signature import SharedSecret, sign
 
 READ_AT_ONCE = 1_000

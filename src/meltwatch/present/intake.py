@@ -1,6 +1,7 @@
 """Frames over HTTP: a bare ASGI callable, because this is the path of every sample.
 
     POST /v1/frames                       a signed frame (docs/formats/frame.md)
+    POST /v1/layouts                      a list of points that frames then name by an id
     GET  /v1/sources/{gateway}/{epoch}    the last number; asking also says hello in that epoch
     GET  /healthz                         whether the process answers
 
@@ -14,10 +15,12 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from meltwatch.errors import Bug, Problem
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.port import Conflict, Gap, Known, Outcome
-from meltwatch.model.ids import EpochId, SourceId
+from meltwatch.model.ids import EpochId, PointCode, SourceId
 from meltwatch.model.log import Evidence, SamplesRecord
 from meltwatch.model.plant import Plant, Source
 from meltwatch.model.reason import Params
@@ -48,12 +51,14 @@ from meltwatch.transport.intake import (
     Checked,
     Header,
     Limits,
+    check_announcement,
     check_asking,
     check_header,
     refuse_epoch_ahead,
     sent_at_of,
 )
 from meltwatch.transport.judge import Admitted, Quarantined
+from meltwatch.transport.layouts import Announced, Layouts, layout_of
 from meltwatch.transport.points import PointBook, book_of
 from meltwatch.transport.signature import Key
 
@@ -99,6 +104,10 @@ class Receiver(Protocol):
         """Take notice of how far a gateway's own clock is ahead of ours."""
         ...
 
+    def keep_layout(self, gateway: SourceId, layout: str, points: tuple[PointCode, ...]) -> None:
+        """Log a list of points that frames will name by its id; raises Unavailable."""
+        ...
+
     def stored(self, gateway: SourceId, pos: int) -> SamplesRecord | None:
         """Return the gateway's frame stored at a position; None if it is there no more."""
         ...
@@ -123,6 +132,7 @@ class Intake:
         self.keys = keys
         self.now = now
         self.limits = limits
+        self.layouts = Layouts()
         self._books: dict[SourceId, tuple[Plant, PointBook]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,6 +151,8 @@ class Intake:
         method, path = scope["method"], scope["path"]
         if path == "/v1/frames":
             return await self._frame(scope, receive) if method == "POST" else _method("POST")
+        if path == "/v1/layouts":
+            return await self._layout(scope, receive) if method == "POST" else _method("POST")
         if (source := _SOURCE.match(path)) is not None:
             return self._source(scope, source) if method == "GET" else _method("GET")
         if path == "/healthz":
@@ -164,6 +176,20 @@ class Intake:
         last = self.receiver.last_seq(frame.gateway, frame.epoch)
         return Reply(200, encode(answer(admitted, last, self.now())))
 
+    async def _layout(self, scope: Scope, receive: Receive) -> Reply:
+        """Keep a list of points that frames may name; in the log before it is said to be kept."""
+        body = inflate(await self._body(receive), _encoding(scope), self.limits.body_bytes)
+        header = _header(scope)
+        told = check_announcement(
+            body, header, keys=self.keys, sources=self._sources(header), limits=self.limits
+        )
+        points = tuple(told.points)
+        layout = layout_of(points)
+        if self.layouts.get(told.gateway, layout) is None:
+            self.receiver.keep_layout(told.gateway, layout, points)
+            self.layouts.keep(told.gateway, points)
+        return Reply(200, msgspec.json.encode(Announced(layout=layout, server_time=self.now())))
+
     def _checked(self, body: bytes, header: Header, now: int) -> Checked:
         """Check a frame's header; what shows a gateway's clock wrong is told to people too."""
         try:
@@ -174,6 +200,7 @@ class Intake:
                 sources=self._sources(header),
                 now=now,
                 limits=self.limits,
+                layouts=self.layouts,
             )
             gateway, epoch = checked.frame.gateway, checked.frame.epoch
             refuse_epoch_ahead(epoch, self.receiver.newest_epoch(gateway), now)

@@ -90,6 +90,28 @@ FRAME: dict[str, Words] = {
         "不识别压缩方式 {told}:请用 {known} 或不压缩",
         "The encoding {told} is not known: use {known}, or none",
     ),
+    "frame.layout_unknown": (
+        "未登记测点表 {layout}:请先 POST /v1/layouts,再原样重发",
+        "No list of points {layout} is known: POST it to /v1/layouts, send the same again",
+    ),
+    "frame.columns_uneven": (
+        "该列 {told} 个值,at 列 {rows} 个:各列须等长",
+        "The column has {told} cells, `at` has {rows}: all must have as many",
+    ),
+    "frame.points_and_layout": (
+        "points 与 layout 只能写一个",
+        "Give `points` or `layout`, not both",
+    ),
+    "frame.arrow_broken": (
+        "不是只含一个未压缩批次的 Arrow IPC 流({why}):请检查编码程序",
+        "This is no Arrow IPC stream of one batch, bare within ({why}): check what writes it",
+    ),
+    "frame.arrow_columns": (
+        "列名或类型不符({told}):请按 docs/formats/frame.md",
+        "Columns or their types are not as agreed ({told}): see docs/formats/frame.md",
+    ),
+    "layout.malformed": ("测点表不符格式({why})", "The list of points is malformed ({why})"),
+    "layout.point_twice": ("同一测点出现两次:请去重", "A point stands there twice: name it once"),
     "frame.epoch_ahead": (
         "纪元起点比服务器超前 {ahead_ms} 毫秒(限 {limit_ms}):请按 server_time 校时后另开纪元",
         "The epoch starts {ahead_ms} ms ahead ({limit_ms} at most): set the clock, open another",
@@ -149,6 +171,10 @@ ROW: dict[str, Words] = {
     "row.unit_mismatch": (
         "单位 {told} 与测点单位 {expected} 不符",
         "The unit {told} is not the point's, {expected}",
+    ),
+    "row.source_at_not_an_instant": (
+        "源时刻 {told} 不是毫秒整数:请写整数或 null",
+        "The source time {told} is no instant: whole ms, or null",
     ),
 }
 

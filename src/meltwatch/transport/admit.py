@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import repeat, zip_longest
+from struct import error, pack
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,14 +20,20 @@ from meltwatch.errors import Bug
 from meltwatch.model.ids import PointCode
 from meltwatch.model.quality import Quality
 from meltwatch.model.sample import EMPTY, SampleBatch
-from meltwatch.transport.frame import MAX_EXACT, Frame, Row
+from meltwatch.transport.columns import MAX_EXACT, NOT_TOLD, Arrays, Columns, TypedColumns
+from meltwatch.transport.frame import Frame
 from meltwatch.transport.intake import AHEAD_MS
 from meltwatch.transport.judge import CELLS, KNOWN_BITS, Admitted, Quarantined, judge, number
 from meltwatch.transport.points import PointBook
+from meltwatch.transport.rows import Row
 
 Mask = NDArray[np.bool_]
 Cells = Sequence[Any]
 
+_LAID = 64
+"""How many lists of points a book knows the places of, at most."""
+_PATTERNS, _PATTERN_BYTES = 64, 80_000
+"""How many orders of points a book remembers at most, and how long ones."""
 _BAD, _TEST = int(Quality.BAD), int(Quality.TEST)
 _UNSURE = int(Quality.UNCERTAIN | Quality.OUT_OF_RANGE)
 _NO_ROW = [None, None, None]
@@ -37,9 +44,9 @@ def admit(frame: Frame, book: PointBook, now: int) -> Admitted:
     """Judge the rows of a frame of the book's gateway; `now` is the server's clock, ms UTC."""
     if frame.gateway != book.gateway:
         raise Bug(f"a frame of {frame.gateway}, the book of {book.gateway}")
-    if not frame.rows:
+    if not frame.count:
         return Admitted(EMPTY, ())
-    columns = _typed(frame.rows, book) if type(frame.rows[0]) is Row else _told(frame.rows, book)
+    columns = _columns(frame, book)
     bad = _bad(columns, frame, book, now)
     if not bad.any():
         return Admitted(_batch(columns, frame, book), ())
@@ -62,6 +69,20 @@ class _Columns(NamedTuple):
     bad: Mask | None
 
 
+def _columns(frame: Frame, book: PointBook) -> _Columns:
+    told, points = frame.columns, frame.points or ()
+    match told:
+        case None if type(frame.rows[0]) is Row:
+            return _typed(frame.rows, book)
+        case None:
+            return _told(frame.rows, book)
+        case Arrays():
+            return _arrays(told, points, book)
+        case TypedColumns():
+            return _typed_columns(told, points, book)
+    return _told_columns(told, points, book)
+
+
 def _typed(rows: Sequence[Row], book: PointBook) -> _Columns:
     """Return rows whose cells all have their types: only what they tell is still to be judged."""
     count = len(rows)
@@ -76,6 +97,61 @@ def _typed(rows: Sequence[Row], book: PointBook) -> _Columns:
     units = [row.unit for row in rows]
     bad = None if units.count(None) == count else _other_units(units, point, book)
     return _Columns(point, at, value, null, quality, bad)
+
+
+def _arrays(told: Arrays, points: tuple[PointCode, ...], book: PointBook) -> _Columns:
+    at, value = told.at, told.value
+    bad = ~np.isfinite(value) if told.null is None else ~(np.isfinite(value) | told.null)
+    bad |= (at < 0) | (at > MAX_EXACT)
+    if told.source_at is not None:
+        source_at = told.source_at
+        bad |= ((source_at < 0) & (source_at != NOT_TOLD)) | (source_at > MAX_EXACT)
+    quality = None if told.quality is None else told.quality.astype(np.int64)
+    return _Columns(_placed(told.point, points, book), at, value, told.null, quality, bad)
+
+
+def _typed_columns(told: TypedColumns, points: tuple[PointCode, ...], book: PointBook) -> _Columns:
+    """Return columns whose cells all have their types."""
+    count = len(told)
+    point = _placed(np.fromiter(told.point, np.int32, count), points, book)
+    at, bad = _instants_typed(told.at)
+    value, null = _numbers(told.value)
+    quality = None
+    if told.quality is not None:
+        quality = np.array([bits or 0 for bits in told.quality], dtype=np.int64)
+    if told.unit is not None:
+        other = _other_units(told.unit, point, book)
+        bad = other if bad is None else bad | other
+    return _Columns(point, at, value, null, quality, bad)
+
+
+def _told_columns(told: Columns, points: tuple[PointCode, ...], book: PointBook) -> _Columns:
+    """Return columns of which anything may be: what has not its type is bad."""
+    places = [one if type(one) is int and 0 <= one < len(points) else -1 for one in told.point]
+    point = _placed(np.array(places, dtype=np.int64), points, book)
+    at, no_instant = _instants(told.at)
+    value, null, no_number = _values(told.value)
+    quality, no_bits = _qualities(told.quality)
+    bad = no_instant | no_number | no_bits
+    if told.unit is not None:
+        bad |= _other_units(told.unit, point, book)
+    if told.source_at is not None:
+        _, no_instant = _instants([0 if one is None else one for one in told.source_at])
+        bad |= no_instant
+    return _Columns(point, at, value, null, quality, bad)
+
+
+def _placed(
+    place: NDArray[Any], points: tuple[PointCode, ...], book: PointBook
+) -> NDArray[np.int32]:
+    """Return rows' places in the book from those in a list of points; -1 for none."""
+    laid = book.laid.get(points)
+    if laid is None:
+        if len(book.laid) >= _LAID:
+            book.laid.clear()
+        laid = book.laid[points] = _points((*points, PointCode("")), book)
+        laid[-1] = -1
+    return laid[np.where((place >= 0) & (place < len(points)), place, -1)]
 
 
 def _told(rows: list[Any], book: PointBook) -> _Columns:
@@ -144,7 +220,14 @@ def _batch(columns: _Columns, frame: Frame, book: PointBook) -> SampleBatch:
 def _laid_out(
     point: NDArray[np.int32], book: PointBook
 ) -> tuple[tuple[PointCode, ...], NDArray[np.int32]]:
-    """Return the points as they first come, and each row's place among them."""
+    """Return the points as they first come, and each row's place among them.
+
+    A gateway that polls tells the same points in the same order again and again.
+    """
+    pattern = point.tobytes()
+    known = book.patterns.get(pattern)
+    if known is not None:
+        return known
     count = len(point)
     first = np.full(len(book.codes), count, dtype=np.int32)
     first[point[::-1]] = np.arange(count - 1, -1, -1, dtype=np.int32)  # the last written stays
@@ -152,13 +235,18 @@ def _laid_out(
     order = used[np.argsort(first[used])]
     place = np.empty(len(book.codes), dtype=np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
-    return tuple(map(book.codes.__getitem__, order.tolist())), place[point]
+    told = tuple(map(book.codes.__getitem__, order.tolist())), place[point]
+    if len(pattern) <= _PATTERN_BYTES:
+        if len(book.patterns) >= _PATTERNS:
+            book.patterns.clear()
+        book.patterns[pattern] = told
+    return told
 
 
 def _quarantined(bad: Mask, frame: Frame, book: PointBook, now: int) -> tuple[Quarantined, ...]:
     found = []
     for place in np.flatnonzero(bad).tolist():
-        judged = judge(place, frame.rows[place], frame, book, now)
+        judged = judge(place, frame, book, now)
         if not isinstance(judged, Quarantined):
             raise Bug(f"row {place} is bad for the kernel and good for its twin")
         found.append(judged)
@@ -181,9 +269,23 @@ def _points(codes: Cells, book: PointBook) -> NDArray[np.int32]:
 
 def _numbers(cells: Sequence[float | None]) -> tuple[NDArray[np.float64], Mask | None]:
     """Return finite numbers, NaN where there is none, and where that is."""
-    value = np.fromiter(cells, np.float64, len(cells))  # it makes NaN of None
+    try:
+        return np.frombuffer(pack(f"={len(cells)}d", *cells)), None  # three times as fast
+    except error:
+        value = np.fromiter(cells, np.float64, len(cells))  # it makes NaN of None
     null = np.isnan(value)
     return value, null if null.any() else None
+
+
+def _instants_typed(cells: list[int]) -> tuple[NDArray[np.int64], Mask | None]:
+    """Return integers as instants, and which are none; None: all are."""
+    try:
+        at = np.fromiter(cells, np.int64, len(cells))
+    except OverflowError:
+        return _instants(cells)
+    if len(at) == 0 or (at.min() >= 0 and at.max() <= MAX_EXACT):
+        return at, None
+    return at, (at < 0) | (at > MAX_EXACT)
 
 
 def _instants(cells: Cells) -> tuple[NDArray[np.int64], Mask]:

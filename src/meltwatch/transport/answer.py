@@ -14,7 +14,7 @@ import msgspec
 from meltwatch.errors import Problem
 from meltwatch.model.ids import EpochId, SourceId
 from meltwatch.transport.errors import Busy as BusyRefusal
-from meltwatch.transport.errors import FrameRefused, SequenceGap, shown
+from meltwatch.transport.errors import FrameRefused, LayoutUnknown, SequenceGap, shown
 from meltwatch.transport.judge import Admitted
 from meltwatch.transport.lane import (
     Accepted,
@@ -124,6 +124,14 @@ def event_of_standing(status: int, body: bytes, gateway: SourceId, epoch: EpochI
         ours = told is not None and (told.gateway, told.epoch) == (gateway, epoch)
         return LastSeq(told.last_seq) if told and ours else _not_ours(status)
     return _event_of_refusal(status, body)
+
+
+def layout_wanted(status: int, body: bytes) -> str | None:
+    """Return the id of the list of points that the server must be told first; None: of none."""
+    told = _read(body, Refusal) if status == LayoutUnknown.status else None
+    if told is None or told.refused != "frame.layout_unknown" or not told.problems:
+        return None
+    return str(told.problems[0].params.get("layout", ""))
 
 
 def _event_of_refusal(status: int, body: bytes) -> Event:

@@ -9,6 +9,7 @@
     │       ├── TooLarge       413  send smaller frames
     │       ├── UnknownEncoding 415 send it otherwise compressed, or not at all
     │       ├── Malformed      422  a field is missing or wrong: mend the sender
+    │       ├── LayoutUnknown  422  announce the list of points, send the same again
     │       ├── Ahead          422  the frame lies in the future: set the clock, send again later
     │       │   └── FarAhead   422  far in the future: its instants are wrong, never send it again
     │       ├── EpochAhead     422  the epoch starts in the future: set the clock, open another one
@@ -35,10 +36,14 @@ Keys of `Problem`s. Params in brackets; a param named `told` is a clipped text o
     frame.busy                  [after_ms]         frame.unavailable           (503)
     frame.epoch_ahead           [ahead_ms, limit_ms]
     frame.inflated_too_large    [limit]            frame.encoding_broken       [encoding]
-    frame.encoding_unknown      [told, known]
+    frame.encoding_unknown      [told, known]      frame.layout_unknown        [layout]
+    frame.columns_uneven        [told, rows]       frame.points_and_layout
+    frame.arrow_broken          [why]              frame.arrow_columns         [told]
+    layout.malformed            [why]              layout.point_twice
 
 `expected` of frame.field_type is one of: version, name, epoch, count, mark, instant, layout,
-intervals, rows. `expected` of frame.signature_malformed is the number of hexadecimal digits.
+intervals, rows, points, columns. `expected` of frame.signature_malformed is the number of
+hexadecimal digits.
 
 Keys of rows in quarantine, in the order in which they are judged: the first that applies counts.
 
@@ -47,7 +52,7 @@ Keys of rows in quarantine, in the order in which they are judged: the first tha
     row.foreign_point           [point, source]    row.value_infinite
     row.at_not_an_instant       [told]             row.quality_unknown         [told]
     row.at_ahead                [ahead_ms, limit_ms]  row.test_in_real_frame
-    row.unit_mismatch           [told, expected]
+    row.unit_mismatch           [told, expected]   row.source_at_not_an_instant [told]
 
 Keys of a source's reports (`lane.py`).
 
@@ -130,6 +135,13 @@ class Malformed(FrameRefused):
     """Fields are missing, unknown, ill-typed or contradict each other; `problems` has them all."""
 
     status = 422
+
+
+class LayoutUnknown(FrameRefused):
+    """The list of points was not announced or is forgotten: announce it, send the same again."""
+
+    status = 422
+    retry = True
 
 
 class Ahead(FrameRefused):

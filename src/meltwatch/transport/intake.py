@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from meltwatch.errors import Problem
-from meltwatch.model.ids import EpochId, SourceId
+from meltwatch.model.ids import EpochId, PointCode, SourceId
 from meltwatch.model.plant import Source
 from meltwatch.model.reason import Params
 from meltwatch.transport.epoch import EPOCH_AHEAD_MS, is_ahead, started_ms
@@ -21,6 +21,7 @@ from meltwatch.transport.errors import (
     EpochAhead,
     FarAhead,
     Forbidden,
+    LayoutUnknown,
     Malformed,
     TooLarge,
     Unproven,
@@ -28,6 +29,7 @@ from meltwatch.transport.errors import (
     shown,
 )
 from meltwatch.transport.frame import Frame, read
+from meltwatch.transport.layouts import Announcement, Layouts, read_announcement
 from meltwatch.transport.signature import Key, digest, is_signature, verify
 
 KEY_HEADER = "Meltwatch-Key"
@@ -81,20 +83,24 @@ def check_header(
     sources: Mapping[SourceId, Source],
     now: int,
     limits: Limits = DEFAULT_LIMITS,
+    layouts: Layouts | None = None,
 ) -> Checked:
     """Return the frame if its number may be used.
 
-    `keys` by their id, `sources` by gateway, `now` the server's clock in ms UTC. Raises one of
-    `FrameRefused`: TooLarge, Unproven, Unreadable, Malformed, Forbidden, Ahead.
+    `keys` by their id, `sources` by gateway, `now` the server's clock in ms UTC; `layouts`: what
+    gateways have announced. Raises one of `FrameRefused`: TooLarge, Unproven, Unreadable,
+    Malformed, Forbidden, LayoutUnknown, Ahead.
     """
     _refuse_large(body, limits)
     key_id, key, signature = _proven(body, header, keys)
     frame = read(body)
     _refuse_foreign(frame.gateway, key_id, key, sources)
     _refuse_contradictions(frame)
-    if len(frame.rows) > limits.rows:
-        params: Params = {"rows": len(frame.rows), "limit": limits.rows}
+    if frame.count > limits.rows:
+        params: Params = {"rows": frame.count, "limit": limits.rows}
         raise TooLarge(problem("rows", "frame.too_many_rows", params))
+    if frame.layout is not None and frame.columns is not None:
+        frame = msgspec.structs.replace(frame, points=_points(frame.gateway, frame.layout, layouts))
     if sources[frame.gateway].clock == "live":
         _refuse_ahead(frame, now)
     return Checked(
@@ -105,6 +111,22 @@ def check_header(
         signature=signature,
         sent_at=sent_at_of(header),
     )
+
+
+def check_announcement(
+    body: bytes,
+    header: Header,
+    *,
+    keys: Mapping[str, Key],
+    sources: Mapping[SourceId, Source],
+    limits: Limits = DEFAULT_LIMITS,
+) -> Announcement:
+    """Return the list of points that a gateway announces; raises as `check_header`."""
+    _refuse_large(body, limits)
+    key_id, key, _ = _proven(body, header, keys)
+    told = read_announcement(body)
+    _refuse_foreign(told.gateway, key_id, key, sources)
+    return told
 
 
 def check_asking(
@@ -121,6 +143,13 @@ def check_asking(
     """
     key_id, key, _ = _proven(path.encode("utf-8", "surrogateescape"), header, keys)
     _refuse_foreign(gateway, key_id, key, sources)
+
+
+def _points(gateway: SourceId, layout: str, layouts: Layouts | None) -> tuple[PointCode, ...]:
+    points = None if layouts is None else layouts.get(gateway, layout)
+    if points is None:
+        raise LayoutUnknown(problem("layout", "frame.layout_unknown", {"layout": layout}))
+    return points
 
 
 def refuse_epoch_ahead(epoch: EpochId, newest: EpochId | None, now: int) -> None:

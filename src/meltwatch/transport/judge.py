@@ -7,6 +7,7 @@ row so and is the twin that the fast kernel is held equal to.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 
@@ -14,10 +15,12 @@ from meltwatch.model.ids import PointCode
 from meltwatch.model.quality import Quality
 from meltwatch.model.reason import Params
 from meltwatch.model.sample import Row, SampleBatch, batch_of
+from meltwatch.transport.columns import MAX_EXACT
 from meltwatch.transport.errors import shown
-from meltwatch.transport.frame import MAX_EXACT, Frame, cells_of
+from meltwatch.transport.frame import Frame
 from meltwatch.transport.intake import AHEAD_MS
 from meltwatch.transport.points import PointBook
+from meltwatch.transport.rows import cells_of
 
 KNOWN_BITS = sum(Quality)
 CELLS = (3, 4, 5)
@@ -44,19 +47,19 @@ class Admitted(msgspec.Struct, frozen=True):
 
 def admit_each(frame: Frame, book: PointBook, now: int) -> Admitted:
     """Return what `admit.admit` returns."""
-    judged = [judge(place, row, frame, book, now) for place, row in enumerate(frame.rows)]
+    judged = [judge(place, frame, book, now) for place in range(frame.count)]
     return Admitted(
         samples=batch_of(one for one in judged if isinstance(one, tuple)),
         quarantined=tuple(one for one in judged if isinstance(one, Quarantined)),
     )
 
 
-def judge(place: int, row: object, frame: Frame, book: PointBook, now: int) -> Row | Quarantined:
-    """Return the sample that a row is, or why it is none."""
-    row = cells_of(row)
-    if not isinstance(row, list) or len(row) not in CELLS:
+def judge(place: int, frame: Frame, book: PointBook, now: int) -> Row | Quarantined:
+    """Return the sample that a row of a frame is, or why it is none."""
+    row = row_told(frame, place)
+    if frame.columns is None and (not isinstance(row, list) or len(row) not in CELLS):
         return Quarantined(place, "row.shape", {"told": shown(row)})
-    code, at, value, quality, unit = [*row, None, None][:5]
+    code, at, value, quality, unit, source_at = [*row, None, None, None][:6]
     quality = 0 if quality is None else quality
     reason = (
         _point(code, book)
@@ -64,10 +67,21 @@ def judge(place: int, row: object, frame: Frame, book: PointBook, now: int) -> R
         or _value(value)
         or _quality(quality, frame)
         or _unit(unit, code, book)
+        or _source_at(source_at)
     )
     if reason is not None:
         return Quarantined(place, *reason)
     return code, at, number(value), quality | _added(value, quality, frame, _range(code, book))
+
+
+def row_told(frame: Frame, place: int) -> Any:
+    """Return a row as its source told it; of columns its six cells, the point by its code."""
+    if frame.columns is None:
+        return cells_of(frame.rows[place])
+    told, points = frame.columns.cells(place), frame.points or ()
+    if type(told[0]) is int and 0 <= told[0] < len(points):
+        told[0] = points[told[0]]
+    return told
 
 
 def number(value: float | int | None) -> float:
@@ -124,6 +138,12 @@ def _unit(unit: object, code: PointCode, book: PointBook) -> _Reason:
     if unit is None or unit == expected:
         return None
     return "row.unit_mismatch", {"told": shown(unit), "expected": expected}
+
+
+def _source_at(told: object) -> _Reason:
+    if told is None or (type(told) is int and 0 <= told <= MAX_EXACT):
+        return None
+    return "row.source_at_not_an_instant", {"told": shown(told)}
 
 
 def _range(code: PointCode, book: PointBook) -> tuple[float, float]:

@@ -23,8 +23,9 @@ from meltwatch.clock import Clock
 from meltwatch.model.ids import EpochId
 from meltwatch.model.reason import Params
 from meltwatch.transport import session as sessions
-from meltwatch.transport.answer import event_of_frame, event_of_standing
+from meltwatch.transport.answer import event_of_frame, event_of_standing, layout_wanted
 from meltwatch.transport.epoch import NO_EPOCH, RANDOM_BYTES, BadEpoch
+from meltwatch.transport.inflate import deflate
 from meltwatch.transport.intake import KEY_HEADER, SENT_AT_HEADER, SIGNATURE_HEADER
 from meltwatch.transport.lane import (
     Ask,
@@ -41,6 +42,7 @@ from meltwatch.transport.lane import (
     Unavailable,
     Woken,
 )
+from meltwatch.transport.layouts import announcement
 from meltwatch.transport.line import Heard, Line, Reply, Waits
 from meltwatch.transport.outbox import NotStored, Outbox, Signer
 from meltwatch.transport.outbox_clock import Basis, Proof, Settled
@@ -50,6 +52,8 @@ from meltwatch.transport.signature import sign
 
 T = TypeVar("T")
 
+_SMALL_BYTES = 1_000
+"""Bodies no larger than this go as they are: compressing them saves no packet."""
 _NO_EPOCH = EpochId("")
 _ASKING = {State.ASKING, State.ASK_AGAIN}
 _FAR_AHEAD = {"frame.complete_to_ahead", "frame.lost_ahead"}
@@ -244,15 +248,34 @@ class Link:
             if self.session.lane(epoch) is None:  # it goes on under another name
                 return
             raise
-        headers = {
-            "Content-Type": "application/json",
-            KEY_HEADER: frame.key_id,
-            SIGNATURE_HEADER: frame.signature,
-            SENT_AT_HEADER: str(self._trust.own.wall_ms()),
-        }
-        reply = await self._request("POST", "/v1/frames", headers, frame.body)
+        reply = await self._post("/v1/frames", frame.body, frame.key_id, frame.signature)
+        layout = layout_wanted(reply.status, reply.body)
+        if layout is not None and await self._announce(layout):
+            reply = await self._post("/v1/frames", frame.body, frame.key_id, frame.signature)
         told = reply.failed or event_of_frame(reply.status, reply.body)
         await self._minding_clock(epoch, reply, told)
+
+    async def _post(self, path: str, body: bytes, key_id: str, signature: str) -> Reply:
+        headers = {
+            "Content-Type": "application/json",
+            KEY_HEADER: key_id,
+            SIGNATURE_HEADER: signature,
+            SENT_AT_HEADER: str(self._trust.own.wall_ms()),
+        }
+        if len(body) > _SMALL_BYTES:
+            headers["Content-Encoding"] = "gzip"
+            body = deflate(body)
+        return await self._request("POST", path, headers, body)
+
+    async def _announce(self, layout: str) -> bool:
+        """Tell the server a list of points that it does not know; tell whether it knows it now."""
+        points = await self._durably(self.outbox.layout, layout)
+        if points is None:
+            return False
+        signer = self._server.signer
+        body = announcement(self.outbox.gateway, points)
+        reply = await self._post("/v1/layouts", body, signer.key_id, sign(signer.key, body))
+        return reply.status == 200
 
     async def _sleep(self, epoch: EpochId, for_ms: int) -> None:
         await asyncio.sleep(for_ms / 1000)

@@ -22,13 +22,15 @@ from typing import Any, Self
 import msgspec
 
 from meltwatch.errors import Bug
-from meltwatch.model.ids import EpochId, SourceId
+from meltwatch.model.ids import EpochId, PointCode, SourceId
 from meltwatch.model.log import Interval, Mark
 from meltwatch.model.reason import Params
+from meltwatch.transport.columns import OverPoints
 from meltwatch.transport.epoch import new_epoch
 from meltwatch.transport.errors import TooLarge, problem
 from meltwatch.transport.frame import Frame, decode, encode, moved
 from meltwatch.transport.intake import DEFAULT_LIMITS
+from meltwatch.transport.layouts import layout_of
 from meltwatch.transport.outbox_clock import Basis, Proof, Settled, settle
 from meltwatch.transport.outbox_drop import (
     Bound,
@@ -165,7 +167,7 @@ class Outbox:
 
     def put(
         self,
-        rows: list[Any],
+        rows: list[Any] | OverPoints,
         complete_from: int,
         complete_to: int,
         *,
@@ -176,7 +178,8 @@ class Outbox:
     ) -> Put:
         """Store the newest epoch's next frame; it is on the disk when this returns.
 
-        `rows` as in a frame (`rows_of`), instants in ms UTC, `now` the gateway's clock in ms. Its
+        `rows` as in a frame (`rows_of`), or as columns over a list of points, which is kept with
+        them; instants in ms UTC, `now` the gateway's clock in ms. Its
         interval continues that of the epoch's former frame. Raises OutboxUnavailable when nothing
         was stored (put the same again), TooLarge, NoEpoch, NotJoined, Unencodable.
         """
@@ -189,7 +192,12 @@ class Outbox:
             ).fetchone()
             if complete_to < complete_from or reached not in {None, complete_from}:
                 raise NotJoined(f"({complete_from}, {complete_to}] behind {reached}")
+            columns = None
+            if isinstance(rows, OverPoints):
+                (points, columns), rows = rows, []
+                layout = self._keep_layout(file, points) if len(columns) else None
             frame = Frame(
+                v=1 if columns is None else 2,
                 gateway=self.gateway,
                 epoch=epoch,
                 seq=last + 1,
@@ -199,6 +207,7 @@ class Outbox:
                 layout=layout,
                 lost=merged(lost),
                 rows=rows,
+                columns=columns,
             )
             clock = self._age(file, now)
             self._store(file, frame, filed, clock)
@@ -234,6 +243,14 @@ class Outbox:
                 self._make_anew(file, epoch, filed, seq, change)
             row = file.execute(sql, (filed, seq)).fetchone()
         return Sealed(epoch=epoch, seq=seq, key_id=row[0], signature=row[1], body=row[2])
+
+    def layout(self, layout: str) -> tuple[PointCode, ...] | None:
+        """Return the list of points that frames name so; None if none was put with it."""
+        with self._lock, guarded(self.path):
+            row = self._file.execute(
+                "SELECT points FROM layouts WHERE id = ?", (layout,)
+            ).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=tuple[PointCode, ...])
 
     def forget(self, epoch: EpochId, through: int) -> None:
         """Drop the frames up to and with `through`: the server has acknowledged them.
@@ -304,14 +321,22 @@ class Outbox:
         file.execute("UPDATE outbox SET clock_ms = ?, told_ms = ?", (clock, now))
         return int(clock)
 
+    def _keep_layout(self, file: sqlite3.Connection, points: Sequence[PointCode]) -> str:
+        layout = layout_of(points)
+        file.execute(
+            "INSERT OR IGNORE INTO layouts VALUES (?, ?)",
+            (layout, msgspec.json.encode(list(points)).decode()),
+        )
+        return layout
+
     def _store(self, file: sqlite3.Connection, frame: Frame, filed: str, clock: int) -> None:
         body = encode(frame)
         limits = DEFAULT_LIMITS
         if len(body) > limits.body_bytes:
             told: Params = {"bytes": len(body), "limit": limits.body_bytes}
             raise TooLarge(problem("", "frame.body_too_large", told))
-        if len(frame.rows) > limits.rows:
-            told = {"rows": len(frame.rows), "limit": limits.rows}
+        if frame.count > limits.rows:
+            told = {"rows": frame.count, "limit": limits.rows}
             raise TooLarge(problem("rows", "frame.too_many_rows", told))
         cost = len(body) + _BESIDE_BYTES
         file.execute(

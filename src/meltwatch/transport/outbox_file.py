@@ -45,6 +45,12 @@ CREATE TABLE epochs (
     made        INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 """
+_LAYOUTS = """\
+CREATE TABLE layouts (
+    id     TEXT PRIMARY KEY,
+    points TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
 _SCHEMA = f"""\
 CREATE TABLE outbox (
     one       INTEGER PRIMARY KEY CHECK (one = 1),
@@ -70,7 +76,7 @@ CREATE TABLE outbox (
     body          BLOB    NOT NULL,
     UNIQUE (epoch, seq)
 ) STRICT;
-CREATE TABLE dropped (
+{_LAYOUTS}CREATE TABLE dropped (
     epoch         TEXT    NOT NULL,
     first         INTEGER NOT NULL,
     last          INTEGER NOT NULL,
@@ -87,6 +93,7 @@ _FROM_1 = (
     "ALTER TABLE outbox ADD COLUMN proven_ms INTEGER",
     "ALTER TABLE epochs RENAME TO epochs_1",
     _EPOCHS,
+    _LAYOUTS,
     """INSERT INTO epochs (epoch, forgotten, last, tried, complete_to, filed)
        SELECT epoch, forgotten, last, tried, complete_to, epoch FROM epochs_1""",
     "DROP TABLE epochs_1",

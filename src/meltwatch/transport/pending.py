@@ -5,7 +5,7 @@ Between a source and the outbox. Frames are cut from it; what could not be store
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from meltwatch.model.log import Interval
@@ -16,6 +16,7 @@ class Told(Protocol):
     """Rows, and the interval `(complete_from, complete_to]`, ms UTC, for which no more will come.
 
     `gap`: nothing joins it to what came before. `lost`: intervals whose data the source has lost.
+    A source may have `originals` too: by a row's place, its own time that `at` stands in for.
     """
 
     @property
@@ -31,12 +32,16 @@ class Told(Protocol):
 
 
 class Cut(NamedTuple):
-    """What one frame is to say: rows, the interval that it completes, what is lost."""
+    """What one frame is to say: rows, the interval that it completes, what is lost.
+
+    `originals`: by a row's place, the source's own time, ms UTC, that its `at` stands in for.
+    """
 
     rows: list[Row]
     complete_from: int
     complete_to: int
     lost: tuple[Interval, ...]
+    originals: Mapping[int, int] = {}
 
 
 class Pending:
@@ -46,6 +51,7 @@ class Pending:
         """Hold so many rows at most; beyond that they are lost, and told so."""
         self.rows: list[Row] = []
         self._lost: list[Interval] = []
+        self._originals: dict[int, int] = {}
         self._from: int | None = None
         self._to = 0
         self._most_rows = most_rows
@@ -72,11 +78,15 @@ class Pending:
             self._from = told.complete_from
         self._to = told.complete_to
         self._lost.extend(told.lost)
+        before = len(self.rows)
         self.rows.extend(told.rows)
+        originals: Mapping[int, int] = getattr(told, "originals", {})
+        self._originals |= {before + row: at for row, at in originals.items()}
         if len(self.rows) <= self._most_rows:
             return 0
         lost = len(self.rows)
         self.rows.clear()
+        self._originals.clear()
         if self._to > self._from:
             self._lost.append((self._from, self._to))
         return lost
@@ -91,10 +101,16 @@ class Pending:
         else:
             self._lost = []
         self.rows, self._from = rest, end
-        return Cut(rows, start, end, lost)
+        told, count = self._originals, len(rows)
+        self._originals = {row - count: at for row, at in told.items() if row >= count}
+        originals = {row: at for row, at in told.items() if row < count}
+        return Cut(rows, start, end, lost, originals)
 
     def put_back(self, cut: Cut) -> None:
         """Take back what could not be stored; since then batches may have come."""
         self.rows[:0] = cut.rows
+        count = len(cut.rows)
+        moved = {row + count: at for row, at in self._originals.items()}
+        self._originals = {**cut.originals, **moved}
         self._lost[:0] = cut.lost
         self._from = cut.complete_from

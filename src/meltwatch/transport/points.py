@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from meltwatch.model.ids import PointCode, SourceId
 from meltwatch.model.plant import Plant
 
+Laid = tuple[tuple[PointCode, ...], NDArray[np.int32]]
 _ANYTHING = (-math.inf, math.inf)
 
 
@@ -21,7 +22,8 @@ class PointBook:
     `live`: the clock domain is `live`. `places`: each own point's place in `codes`, in `units`
     (the unit that a row may state) and in `low` and `high` (float64, in the point's unit,
     inclusive: outside, a value is uncertain). `of_others`: the gateway that brings each of the
-    other points.
+    other points. `laid`: of lists of points that frames came with, each one's place or -1.
+    `patterns`: of rows' places as they came, the points in use and the rows' places among them.
     """
 
     gateway: SourceId
@@ -32,6 +34,8 @@ class PointBook:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     of_others: dict[PointCode, SourceId]
+    laid: dict[tuple[PointCode, ...], NDArray[np.int32]] = field(default_factory=dict)
+    patterns: dict[bytes, Laid] = field(default_factory=dict)
 
 
 def book_of(plant: Plant, gateway: SourceId) -> PointBook:
