@@ -13,6 +13,7 @@ import pytest
 from meltwatch.apps.core import Core
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.apps.gathering import Gathering
+from meltwatch.apps.turns import Room
 from meltwatch.ledger.embedded import EmbeddedHome
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.ledger.port import Appended
@@ -21,6 +22,7 @@ from meltwatch.model.ids import EnterpriseId, EpochId, PointCode, SourceId
 from meltwatch.model.log import ConfigRecord, SamplesRecord, TickRecord
 from meltwatch.model.plant import Plant
 from meltwatch.model.sample import batch_of
+from meltwatch.transport.errors import Busy
 from tests.telling import plant_of
 
 HIGH: dict[str, Any] = {"kind": "high", "point": "t", "limit": 60}
@@ -106,6 +108,20 @@ def test_frames_that_come_together_go_each_into_its_own_log(node: Node) -> None:
     assert node.log("two") == [("gw-2", 1), ("gw-2", 2)]
     for core in node.cores.values():
         assert core.committed == core.stream.end(core.enterprise)
+
+
+def test_a_gateway_that_floods_is_refused_alone_and_loses_nothing(node: Node) -> None:
+    node.gathering = Gathering(node.cores, node.clock, Room(frames=4, frames_of_one=2))
+    flood = [("gw-1", seq) for seq in range(1, 6)]
+    told = asyncio.run(node.take(*flood, ("gw-2", 1), ("gw-2", 2)))
+    assert [type(one) for one in told] == [Appended] * 2 + [Busy] * 3 + [Appended] * 2
+    node.gathering = Gathering(node.cores, node.clock, Room(bytes=1, bytes_of_one=1))
+    (taken,) = asyncio.run(node.take(("gw-1", 3)))
+    assert isinstance(taken, Busy), "more bytes than there is room for"
+    node.gathering = Gathering(node.cores, node.clock)
+    asyncio.run(node.take(*flood[2:]))
+    assert node.log("one") == flood
+    assert node.log("two") == [("gw-2", 1), ("gw-2", 2)]
 
 
 def test_what_fails_at_one_enterprise_is_not_waited_for_by_another(

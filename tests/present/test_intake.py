@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from meltwatch.apps.defaults import default_risk_model
-from meltwatch.apps.gathering import MOST_WAITING
+from meltwatch.apps.turns import Room
 from meltwatch.model.encoding import record_of
 from meltwatch.model.ids import PointCode
 from meltwatch.model.log import ConfigRecord, SamplesRecord
@@ -176,13 +176,14 @@ def test_one_gateways_mistakes_do_not_touch_another(node: Node) -> None:
 
 
 def test_too_much_waiting_is_busy_and_loses_nothing(busy_node: Node) -> None:
-    bodies = [frame(seq) for seq in range(1, MOST_WAITING + 4)]
+    most = Room().frames_of_one
+    bodies = [frame(seq) for seq in range(1, most + 4)]
     responses = busy_node.all_before_it_runs(bodies, refused=3)
-    assert [one.status_code for one in responses] == [200] * MOST_WAITING + [429] * 3
+    assert [one.status_code for one in responses] == [200] * most + [429] * 3
     told = assert_refused(responses[-1], 429, "frame.busy")
     assert responses[-1].headers["retry-after"] == "1"
     assert event_of_frame(429, responses[-1].content) == lane.Busy(told["after_ms"])
-    for seq in range(MOST_WAITING + 1, MOST_WAITING + 4):
+    for seq in range(most + 1, most + 4):
         assert_taken(busy_node, seq)
 
 

@@ -20,6 +20,7 @@ from meltwatch.apps.core_socket import CoreSocket, listening
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.apps.gathering import Gathering
 from meltwatch.apps.node import Node, NodeRefused
+from meltwatch.apps.patience import Patient
 from meltwatch.apps.seal import LEDGER
 from meltwatch.clock import Clock, SystemClock
 from meltwatch.errors import Problem
@@ -273,4 +274,5 @@ def _config(application: Callable[..., Any]) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=LAST_ANSWERS_S,
+        http=Patient,
     )

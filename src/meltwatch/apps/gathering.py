@@ -1,8 +1,9 @@
 """Group commit: frames that come while the disk is busy go to it together.
 
-One task owns the cores; handlers put frames into a bounded queue and wait. While one group is being
-written the next one gathers, so the groups are as large as the load makes them; each enterprise's
-part of a group is one transaction. A full queue says Busy: the sender waits, nothing is dropped.
+One task owns the cores; handlers let frames wait for their turn (`turns.py`). While one group is
+being written the next one gathers, so the groups are as large as the load makes them; each
+enterprise's part of a group is one transaction. Without room it says Busy: the sender waits,
+nothing is dropped.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from meltwatch.apps.core import Core
+from meltwatch.apps.turns import Room, Turns
 from meltwatch.apps.watch import Watch
 from meltwatch.clock import Clock
 from meltwatch.errors import Bug
@@ -26,9 +28,10 @@ from meltwatch.model.reason import Params
 from meltwatch.present.live.core_line import Obeyed, Order, OutOfTurn
 from meltwatch.transport.errors import Busy
 
-MOST_WAITING = 256
 MOST_AT_ONCE = 64
 BUSY_AFTER_MS = 200
+_SAMPLE_BYTES = 22
+"""What a sample takes in memory beside the body that brought it."""
 MOST_TICKS_AT_ONCE = 100
 LOOK_EVERY_MS = 1_000
 """How often a core is looked at though nothing comes: a wall clock may have jumped."""
@@ -51,14 +54,17 @@ class Waiting(NamedTuple):
 class Gathering:
     """The receiver that stands between the HTTP intake and the cores of one home."""
 
-    def __init__(self, cores: Mapping[EnterpriseId, Core], clock: Clock) -> None:
+    def __init__(
+        self, cores: Mapping[EnterpriseId, Core], clock: Clock, room: Room | None = None
+    ) -> None:
         """Gather for cores; `run` must be running for `take` to come back."""
         self.cores = dict(cores)
         self.clock = clock
         self._watches = {enterprise: Watch(clock) for enterprise in cores}
         self._look_at = dict.fromkeys(cores, clock.monotonic_ms())
         self._owners: dict[SourceId, Core] = {}
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(MOST_WAITING)
+        self._turns: Turns[Waiting] = Turns(room)
+        self._came = asyncio.Event()
         self._in_hand: list[Waiting] = []
         self._stopping = asyncio.Event()
         self._ended = False
@@ -78,10 +84,15 @@ class Gathering:
         if self._ended:
             raise _ended()
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        try:
-            self._queue.put_nowait(Waiting(self._core(record.source), record, digest, done))
-        except asyncio.QueueFull:
-            raise Busy(BUSY_AFTER_MS) from None
+        gateway = record.source
+        size = _SAMPLE_BYTES * len(record.samples)
+        size += len(record.evidence.body) if record.evidence is not None else 0
+        if not self._turns.has_room(gateway, size):
+            raise Busy(BUSY_AFTER_MS)
+        core = self._core(gateway)
+        live = record.epoch >= (core.stream.newest_epoch(gateway) or "")
+        self._turns.put(gateway, Waiting(core, record, digest, done), size, live=live)
+        self._came.set()
         return await done
 
     def obey(self, order: Order) -> Obeyed | OutOfTurn:
@@ -145,7 +156,7 @@ class Gathering:
         told that the outcome is unknown.
         """
         try:
-            while not (self._stopping.is_set() and self._queue.empty()):
+            while not (self._stopping.is_set() and not self._turns):
                 self._in_hand = await self._gather()
                 for enterprise in self._due():
                     try:
@@ -157,9 +168,7 @@ class Gathering:
                         self._recover(enterprise)
         finally:
             self._ended = True
-            while not self._queue.empty():
-                self._in_hand.append(self._queue.get_nowait())
-            _tell(self._in_hand, _ended())
+            _tell([*self._in_hand, *self._turns.take(len(self._turns))], _ended())
 
     def stop(self) -> None:
         """Let `run` end once nothing is waiting."""
@@ -188,11 +197,12 @@ class Gathering:
         """Wait for the first frame, or until a core is due; then take what else is there."""
         try:
             async with asyncio.timeout(self._sleep_s()):
-                group = [await self._queue.get()]
+                await self._came.wait()
         except TimeoutError:
             return []
-        while len(group) < MOST_AT_ONCE and not self._queue.empty():
-            group.append(self._queue.get_nowait())
+        group = self._turns.take(MOST_AT_ONCE)
+        if not self._turns:
+            self._came.clear()
         return group
 
     def _due(self) -> list[EnterpriseId]:

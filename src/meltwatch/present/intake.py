@@ -25,6 +25,7 @@ from meltwatch.model.log import Evidence, SamplesRecord
 from meltwatch.model.plant import Plant, Source
 from meltwatch.model.reason import Params
 from meltwatch.present.problem import MEDIA_TYPE, problem_json
+from meltwatch.present.reading import BODY_S, Held, Room, read_body
 from meltwatch.transport.admit import admit
 from meltwatch.transport.answer import Standing, answer, encode
 from meltwatch.transport.epoch import NO_EPOCH
@@ -37,8 +38,6 @@ from meltwatch.transport.errors import (
     FrameRefused,
     Malformed,
     SequenceGap,
-    TooLarge,
-    Unreadable,
     problem,
     shown,
 )
@@ -132,7 +131,10 @@ class Intake:
         self.keys = keys
         self.now = now
         self.limits = limits
+        self.room = Room()
+        self.body_s = BODY_S
         self.layouts = Layouts()
+        self._posted = {"/v1/frames": self._frame, "/v1/layouts": self._layout}
         self._books: dict[SourceId, tuple[Plant, PointBook]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,10 +151,15 @@ class Intake:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         method, path = scope["method"], scope["path"]
-        if path == "/v1/frames":
-            return await self._frame(scope, receive) if method == "POST" else _method("POST")
-        if path == "/v1/layouts":
-            return await self._layout(scope, receive) if method == "POST" else _method("POST")
+        if (posted := self._posted.get(path)) is not None:
+            if method != "POST":
+                return _method("POST")
+            key = _header(scope).key or ""
+            held = Held(self.room, key if key in self.keys else "")
+            try:
+                return await posted(scope, receive, held)
+            finally:
+                held.let_go()
         if (source := _SOURCE.match(path)) is not None:
             return self._source(scope, source) if method == "GET" else _method("GET")
         if path == "/healthz":
@@ -160,8 +167,8 @@ class Intake:
         told = (Problem(path, "route.unknown"),)
         return Reply(404, problem_json(404, told), MEDIA_TYPE)
 
-    async def _frame(self, scope: Scope, receive: Receive) -> Reply:
-        body = inflate(await self._body(receive), _encoding(scope), self.limits.body_bytes)
+    async def _frame(self, scope: Scope, receive: Receive, held: Held) -> Reply:
+        body = await self._body(scope, receive, held)
         now, header = self.now(), _header(scope)
         checked = self._checked(body, header, now)
         frame = checked.frame
@@ -176,9 +183,9 @@ class Intake:
         last = self.receiver.last_seq(frame.gateway, frame.epoch)
         return Reply(200, encode(answer(admitted, last, self.now())))
 
-    async def _layout(self, scope: Scope, receive: Receive) -> Reply:
+    async def _layout(self, scope: Scope, receive: Receive, held: Held) -> Reply:
         """Keep a list of points that frames may name; in the log before it is said to be kept."""
-        body = inflate(await self._body(receive), _encoding(scope), self.limits.body_bytes)
+        body = await self._body(scope, receive, held)
         header = _header(scope)
         told = check_announcement(
             body, header, keys=self.keys, sources=self._sources(header), limits=self.limits
@@ -260,21 +267,13 @@ class Intake:
         headers = ((b"retry-after", str(_LEAST_RETRY_S).encode()),)
         return Reply(503, body, MEDIA_TYPE, headers)
 
-    async def _body(self, receive: Receive) -> bytes:
-        """Read the body; one that is too large is not even read to its end."""
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Unreadable(problem("", "frame.json_broken", {"position": size}))
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self.limits.body_bytes:
-                limits: Params = {"bytes": size, "limit": self.limits.body_bytes}
-                raise TooLarge(problem("", "frame.body_too_large", limits))
-            if not message.get("more_body", False):
-                return b"".join(parts)
+    async def _body(self, scope: Scope, receive: Receive, held: Held) -> bytes:
+        """Return the body as it was before it was compressed."""
+        limit = self.limits.body_bytes
+        came = await read_body(receive, _length(scope), limit, held, self.body_s)
+        body = inflate(came, _encoding(scope), limit)
+        held.more(len(body) if body is not came else 0)
+        return body
 
     def _sources(self, header: Header) -> Mapping[SourceId, Source]:
         """Return the gateways of the plant that a message's key speaks for; none without one."""
@@ -330,6 +329,12 @@ def _header(scope: Scope) -> Header:
         signature=told.get(SIGNATURE_HEADER.lower().encode()),
         sent_at=told.get(SENT_AT_HEADER.lower().encode()),
     )
+
+
+def _length(scope: Scope) -> int | None:
+    """Return how long a body will be by its head; None: it does not tell."""
+    told = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(told) if told.isdigit() else None
 
 
 def _encoding(scope: Scope) -> str | None:

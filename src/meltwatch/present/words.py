@@ -112,6 +112,10 @@ FRAME: dict[str, Words] = {
     ),
     "layout.malformed": ("测点表不符格式({why})", "The list of points is malformed ({why})"),
     "layout.point_twice": ("同一测点出现两次:请去重", "A point stands there twice: name it once"),
+    "frame.body_slow": (
+        "{seconds} 秒内只收到 {bytes} 字节:请检查线路后原样重发",
+        "Only {bytes} bytes came within {seconds} s: check the line, send the same again",
+    ),
     "frame.epoch_ahead": (
         "纪元起点比服务器超前 {ahead_ms} 毫秒(限 {limit_ms}):请按 server_time 校时后另开纪元",
         "The epoch starts {ahead_ms} ms ahead ({limit_ms} at most): set the clock, open another",

@@ -15,6 +15,7 @@
     │       ├── EpochAhead     422  the epoch starts in the future: set the clock, open another one
     │       ├── SequenceGap    409  resume at `expected`
     │       ├── DigestConflict 409  the number is taken by another frame: stop the epoch, tell
+    │       ├── Slow           408  the body took too long: send the same again
     │       └── Busy           429  send the same again in `after_ms`
     └── Bug
         ├── Unencodable             a frame of ours that has no canonical form
@@ -36,6 +37,7 @@ Keys of `Problem`s. Params in brackets; a param named `told` is a clipped text o
     frame.busy                  [after_ms]         frame.unavailable           (503)
     frame.epoch_ahead           [ahead_ms, limit_ms]
     frame.inflated_too_large    [limit]            frame.encoding_broken       [encoding]
+    frame.body_slow             [seconds, bytes]
     frame.encoding_unknown      [told, known]      frame.layout_unknown        [layout]
     frame.columns_uneven        [told, rows]       frame.points_and_layout
     frame.arrow_broken          [why]              frame.arrow_columns         [told]
@@ -190,6 +192,18 @@ class DigestConflict(FrameRefused):
         """Keep the number."""
         self.seq = seq
         super().__init__([Problem("seq", "frame.conflict", {"seq": seq})])
+
+
+class Slow(FrameRefused):
+    """The body was not whole in time: send it again, on a line that carries it."""
+
+    status = 408
+    retry = True
+
+    def __init__(self, seconds: float, size: int) -> None:
+        """Keep how long was waited, and how many bytes had come."""
+        told: Params = {"seconds": seconds, "bytes": size}
+        super().__init__([Problem("", "frame.body_slow", told)])
 
 
 class Busy(FrameRefused):
