@@ -63,7 +63,7 @@ class Scripted:
     `None` lets the gateway make a frame first; a question is waited for until it is true.
     """
 
-    def __init__(self, *script: Batch | Callable[[], bool] | None) -> None:
+    def __init__(self, *script: Batch | Late | Callable[[], bool] | None) -> None:
         self.script = script
 
     def __call__(self, _: Clock) -> Scripted:
@@ -173,6 +173,26 @@ def test_without_a_server_it_is_all_in_the_outbox(tmp_path: Path) -> None:
     assert [one.seq for one in frames] == list(range(1, len(frames) + 1))
     assert frames[-1].complete_to == START + 3000
     assert [one.key for one in reports] == ["session.unavailable"]
+
+
+class Late(NamedTuple):
+    """A batch whose rows' `at` stands in for the instrument's own time."""
+
+    rows: Sequence[Row]
+    complete_from: int
+    complete_to: int
+    originals: dict[int, int]
+    gap: bool = False
+    lost: Sequence[Interval] = ()
+
+
+def test_an_instruments_own_time_is_in_the_frame(tmp_path: Path) -> None:
+    rows = [(TEMP, START + n, 20.0, 0) for n in (1, 2)]
+    late = Late(rows, START, START + 1000, {1: START - 9})
+    run(gateway_of(tmp_path, free_port()), Scripted(late))
+    (frame,) = held_in(tmp_path / "outbox.sqlite")
+    assert frame.columns is not None
+    assert [frame.columns.cells(n)[5] for n in (0, 1)] == [None, START - 9]
 
 
 def test_a_disk_that_fails_for_a_while_loses_nothing(tmp_path: Path) -> None:

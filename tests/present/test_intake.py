@@ -165,6 +165,16 @@ def test_a_conflict_is_kept_aside_said_aloud_and_disturbs_nothing(node: Node) ->
     assert_taken(node, 2)
 
 
+def test_the_same_conflict_again_is_told_once_until_another_comes(node: Node) -> None:
+    assert_taken(node, 1)
+    first, second = frame(1, ["t", AT, 61.5]), frame(1, ["t", AT, 62.5])
+    for body in (first, first, second, first, second):
+        assert_refused(node.post(body), 409, "frame.conflict")
+    assert [one.happening.params["seq"] for one in node.notices()] == [1, 1]
+    assert len(node.core.stream.conflicts(0, 10)) == 2
+    assert_taken(node, 2)
+
+
 def test_one_gateways_mistakes_do_not_touch_another(node: Node) -> None:
     other = frame(1, ["u", AT, 1.0], gateway=OTHER)
     for bad in (BROKEN, frame(5), frame(1, complete_to=AHEAD)):

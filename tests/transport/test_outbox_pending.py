@@ -54,6 +54,30 @@ def test_what_was_not_stored_comes_back_before_what_has_come_since() -> None:
     assert pending.cut(100) == Cut([*rows(1, 11)], 0, 20, ((0, 1),))
 
 
+class Late(NamedTuple):
+    """A batch of rows whose `at` stands in for the source's own time."""
+
+    rows: tuple[Row, ...]
+    complete_from: int
+    complete_to: int
+    originals: dict[int, int]
+    gap: bool = False
+    lost: tuple[Interval, ...] = ()
+
+
+def test_the_sources_own_times_stay_with_their_rows() -> None:
+    pending = Pending(100)
+    pending.take(Batch(rows(1), 0, 10))
+    pending.take(Late(rows(11, 12, 13), 10, 20, {0: 7, 2: 8}))
+    first = pending.cut(2)
+    assert first.originals == {1: 7}
+    pending.take(Late(rows(21), 20, 30, {0: 9}))
+    pending.put_back(first)
+    assert pending.cut(100).originals == {1: 7, 3: 8, 4: 9}
+    pending.take(Batch(rows(31), 30, 40))
+    assert pending.cut(100).originals == {}
+
+
 def test_too_many_rows_are_lost_and_told_so() -> None:
     pending = Pending(3)
     assert pending.take(Batch(rows(1, 2), 0, 10)) == 0

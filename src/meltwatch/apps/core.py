@@ -10,6 +10,7 @@ silently up to the committed position. `now` is told by the caller: nothing here
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -50,6 +51,8 @@ READ_AT_ONCE = 1_000
 LOOK_BACK = 2_000
 """How many positions back the newest values are looked for at a start."""
 CHECKPOINT_EVERY_MS = 30_000
+CONFLICTS_KEPT = 256
+"""Of how many epochs conflicts are remembered at most, and how many of each."""
 
 
 Step = tuple[Record, list[Effect]]
@@ -93,6 +96,7 @@ class Core:
         self.stream: Stream = home.stream
         self.partition: Partition = home.partition(enterprise)
         self.checkpointed_at = 0
+        self._conflicts: OrderedDict[str, set[bytes]] = OrderedDict()
         self._recover()
 
     # what comes in
@@ -116,8 +120,8 @@ class Core:
             for record, (_, digest) in zip(told, frames, strict=True)
         ]
         outcomes = self._log(told, entries)
-        for record, outcome in zip(told, outcomes, strict=True):
-            if isinstance(outcome, Conflict):
+        for record, entry, outcome in zip(told, entries, outcomes, strict=True):
+            if isinstance(outcome, Conflict) and self._is_news(entry):
                 self._tell_conflict(record)
         return outcomes
 
@@ -300,6 +304,22 @@ class Core:
                     self._commit(stored.pos, [(record, effects)])
                 else:
                     self.observer.committed(record, effects)
+
+    def _is_news(self, entry: Entry) -> bool:
+        """Tell whether a frame in conflict was not told of yet: whoever sends it may try for days.
+
+        Remembered by digest for the latest epochs; another frame, or a start, is news again.
+        """
+        told = self._conflicts.setdefault(entry.source, set())
+        self._conflicts.move_to_end(entry.source)
+        if len(self._conflicts) > CONFLICTS_KEPT:
+            self._conflicts.popitem(last=False)
+        if entry.digest in told:
+            return False
+        if len(told) >= CONFLICTS_KEPT:
+            told.clear()
+        told.add(entry.digest)
+        return True
 
     def _tell_conflict(self, record: SamplesRecord) -> None:
         params: Params = {"epoch": record.epoch, "seq": record.seq}
