@@ -40,9 +40,10 @@ class SkippedClock(SystemClock):
 
     def __init__(self, ahead_ms: int = 0) -> None:
         self.ahead_ms = ahead_ms
+        self.wall_off_ms = 0
 
     def wall_ms(self) -> int:
-        return super().wall_ms() + self.ahead_ms
+        return super().wall_ms() + self.ahead_ms + self.wall_off_ms
 
     def monotonic_ms(self) -> int:
         return super().monotonic_ms() + self.ahead_ms
@@ -285,6 +286,71 @@ def test_answers_that_are_none_of_ours_and_a_busy_server_are_outwaited(tmp_path:
         assert core.stop() == 0
         assert_all_there(bench, frames_of(node, data))
         assert bench.said() == ["session.unavailable", "session.recovered"]
+
+    with CoreProcess(node, data) as core:
+        asyncio.run(told(core))
+
+
+FAR_AHEAD = {
+    "refused": "frame.complete_to_ahead",
+    "retry": False,
+    "problems": [],
+    "server_time": START - 86_400_000,
+}
+
+
+def test_a_server_whose_clock_is_behind_does_not_make_good_frames_go(tmp_path: Path) -> None:
+    """Its clock against ours: the frame waits, and passes once the server's has been mended."""
+    node, data = write_node(tmp_path), tmp_path / "data"
+
+    async def told(core: CoreProcess) -> None:
+        async with Proxy(core.port).running() as proxy:
+            bench = Bench(tmp_path / "outbox.sqlite", proxy.port)
+            await bench.link.open_epoch()
+            async with bench.running():
+                bench.put(2)
+                await until(lambda: bench.is_empty)
+                said = msgspec.json.encode(FAR_AHEAD)
+                proxy.says = [_answer("422 Unprocessable Content", said)] * 2
+                proxy.break_all()
+                bench.put(2)
+                await until(lambda: not proxy.says and bench.is_empty)
+        assert core.stop() == 0
+        assert_all_there(bench, frames_of(node, data))
+        assert len(bench.put_bodies) == 1
+        assert "gateway.frames_aside" not in bench.said()
+
+    with CoreProcess(node, data) as core:
+        asyncio.run(told(core))
+
+
+def test_frames_that_both_clocks_hold_to_be_far_ahead_are_set_aside(tmp_path: Path) -> None:
+    """A day later they would pass, with instants that never were."""
+    node, data = write_node(tmp_path), tmp_path / "data"
+
+    async def told(core: CoreProcess) -> None:
+        async with Proxy(core.port).running() as proxy:
+            clock = SkippedClock()
+            waits = Waits(new_epoch_after_s=0.5)
+            bench = Bench(tmp_path / "outbox.sqlite", proxy.port, clock, waits)
+            first = await bench.link.open_epoch()
+            async with bench.running():
+                bench.put(1)
+                await until(lambda: bench.is_empty)
+                said = msgspec.json.encode(FAR_AHEAD)
+                proxy.says = [_answer("422 Unprocessable Content", said)]
+                proxy.break_all()
+                clock.wall_off_ms = START - 86_400_000 - clock.wall_ms()
+                bench.put(2)
+                await until(lambda: "gateway.frames_aside" in bench.said())
+                clock.wall_off_ms = 0
+                await until(lambda: bench.newest != first)
+                bench.put(1)
+                await until(lambda: bench.is_empty)
+        assert core.stop() == 0
+        frames = frames_of(node, data)
+        assert [(one.complete_from - START) // 1000 for one in frames] == [0, 3]
+        assert not frames[-1].backfill
 
     with CoreProcess(node, data) as core:
         asyncio.run(told(core))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
@@ -25,8 +25,9 @@ from meltwatch.model.reason import Params
 from meltwatch.transport import session as sessions
 from meltwatch.transport.answer import event_of_frame, event_of_standing, layout_wanted
 from meltwatch.transport.epoch import NO_EPOCH, RANDOM_BYTES, BadEpoch
+from meltwatch.transport.frame import decode
 from meltwatch.transport.inflate import deflate
-from meltwatch.transport.intake import KEY_HEADER, SENT_AT_HEADER, SIGNATURE_HEADER
+from meltwatch.transport.intake import FAR_AHEAD_MS, KEY_HEADER, SENT_AT_HEADER, SIGNATURE_HEADER
 from meltwatch.transport.lane import (
     Ask,
     Busy,
@@ -253,6 +254,8 @@ class Link:
         if layout is not None and await self._announce(layout):
             reply = await self._post("/v1/frames", frame.body, frame.key_id, frame.signature)
         told = reply.failed or event_of_frame(reply.status, reply.body)
+        if _is_far_ahead(told) and not self._own_agrees(frame.body):
+            told = Rejected(told.reason, retry=True)
         await self._minding_clock(epoch, reply, told)
 
     async def _post(self, path: str, body: bytes, key_id: str, signature: str) -> Reply:
@@ -324,7 +327,7 @@ class Link:
 
     async def _give_up(self, epoch: EpochId, event: Event) -> None:
         """Set a stopped epoch aside if its instants are not true yet: later they would pass."""
-        if not (isinstance(event, Rejected) and event.reason in _FAR_AHEAD):
+        if not _is_far_ahead(event):
             return
         frames = await self._durably(self.outbox.set_aside, epoch)
         if frames:
@@ -333,6 +336,13 @@ class Link:
         await self._act(actions)
 
     # our clock, as the server sees it
+
+    def _own_agrees(self, body: bytes) -> bool:
+        """Tell whether the machine's own clock, too, holds a frame to lie far ahead.
+
+        If it does not, the server's clock is as likely wrong: the frame waits until that is mended.
+        """
+        return decode(body).complete_to > self._trust.own.wall_ms() + FAR_AHEAD_MS
 
     async def _begin(self) -> None:
         """Have the server prove our clock, then take up what the outbox holds.
@@ -488,6 +498,10 @@ def reports_of(settled: Settled) -> Iterator[Report]:
         yield Report(settled.epoch, "gateway.frames_aside", frames)
     if settled.former != settled.epoch:
         yield Report(settled.epoch, "gateway.epoch_renamed", {"former": settled.former})
+
+
+def _is_far_ahead(told: Event) -> TypeGuard[Rejected]:
+    return isinstance(told, Rejected) and not told.retry and told.reason in _FAR_AHEAD
 
 
 def _trouble_of(told: Event) -> Report | None:
