@@ -30,7 +30,7 @@ def main(directory: str, seed: str, frames: str, kill_at: str = "", nth: str = "
     for pos, frame in random_log(int(seed), int(frames)):
         if pos > resumed:
             sealer.take(pos, frame)
-            if frame.seq % 3 == 0:
+            if pos % 6 == 0:
                 sealer.seal(pos)
                 _say("sealed", sealer.sealed_to())
     sealer.seal(0)

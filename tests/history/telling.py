@@ -19,6 +19,7 @@ from meltwatch.model.sample import batch_of
 PLANT = EnterpriseId("plant")
 Told = tuple[str, int, float, int]
 Sent = tuple[str, int, int]
+EPOCHS = ("e1", "e2", "e3")
 Log = list[tuple[int, SamplesRecord]]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formats" / "segment.md"
 
@@ -40,34 +41,61 @@ def record(
 
 
 def random_log(seed: int, frames: int) -> Log:
-    """Return a long log with repeats, corrections, late rows and test frames; same seed, same."""
+    """Return a long log with repeats, corrections, late rows and test frames; same seed, same.
+
+    Three epochs drain beside each other, numbers dense in each.
+    """
     chance = random.Random(seed)
+    seqs = dict.fromkeys(EPOCHS, 0)
     log: Log = []
-    for seq in range(1, frames + 1):
+    for nth in range(1, frames + 1):
         rows = [
             (
                 f"u/{chance.randint(1, 5)}",
-                max(0, seq - (chance.randint(0, 40) if chance.random() < 0.2 else 0)) * 100,
+                max(0, nth - (chance.randint(0, 40) if chance.random() < 0.2 else 0)) * 100,
                 float(chance.randint(0, 2)),
                 chance.choice([0, 0, 0, 1, 2]),
             )
             for _ in range(chance.randint(0, 8))
         ]
         mark: Mark = "test" if chance.random() < 0.1 else "real"
-        log.append((seq * 2, record(seq, rows, mark=mark)))
+        epoch = chance.choice(EPOCHS)
+        seqs[epoch] += 1
+        log.append((nth * 2, record(seqs[epoch], rows, epoch=epoch, mark=mark)))
     return log
 
 
 def kept(log: Iterable[tuple[int, SamplesRecord]]) -> list[Told]:
-    """Return the rows that must be sealed, each as (point, at, value, quality), in any order."""
+    """Return what history must hold, each as (point, at, value, quality), in any order.
+
+    Row by row and place by place, from the whole log at once: no seal, no order of arrival.
+    """
     places: dict[tuple[str, int, bool], list[tuple[Sent, Told]]] = {}
     for _, frame in log:
         for nth, (point, at, value, quality) in enumerate(frame.samples.rows()):
             marked = quality | (Quality.TEST if frame.mark == "test" else 0)
             sent = (frame.epoch, frame.seq, nth)
             place = places.setdefault((point, at, bool(marked & Quality.TEST)), [])
-            _hear(place, sent, (point, at, value, marked))
-    return [told for place in places.values() for _, told in place]
+            place.append((sent, (point, at, value, marked)))
+    return [told for place in places.values() for told in _held(place)]
+
+
+def _held(place: list[tuple[Sent, Told]]) -> Iterator[Told]:
+    """Yield one row for each value told at a place; the last sent of several is the correction."""
+    _, (*_, rules, _) = max(place)
+    values = {row[2] for _, row in place}
+    for value in values:
+        equal = [(sent, row) for sent, row in place if row[2] == value]
+        best = min((row[3] for _, row in equal), key=_goodness)
+        if len(values) > 1:
+            best = best & ~Quality.CORRECTED | (Quality.CORRECTED if value == rules else 0)
+        yield (*max(equal)[1][:3], int(best))
+
+
+def _goodness(quality: int) -> tuple[bool, bool, int, bool]:
+    bits = Quality(quality)
+    plain = int(bits & ~Quality.CORRECTED)
+    return Quality.BAD in bits, Quality.UNCERTAIN in bits, plain, Quality.CORRECTED in bits
 
 
 def rulers(log: Iterable[tuple[int, SamplesRecord]]) -> dict[tuple[str, int], float]:
@@ -82,22 +110,10 @@ def rulers(log: Iterable[tuple[int, SamplesRecord]]) -> dict[tuple[str, int], fl
     return {place: value for place, value in told.items() if value is not None}
 
 
-def _hear(place: list[tuple[Sent, Told]], sent: Sent, row: Told) -> None:
-    if not place:
-        place.append((sent, row))
-        return
-    since, rules = max(place)
-    equal = [other for _, other in place if other[2] == row[2]]
-    heals = not row[3] & Quality.BAD and all(other[3] & Quality.BAD for other in equal)
-    if sent > since and (heals or row[2] != rules[2]):
-        place.append((sent, (*row[:3], row[3] | Quality.CORRECTED)))
-    elif sent < since and (heals or not equal):
-        place.append((sent, row))
-
-
-def snippets() -> list[str]:
-    """Return the SQL of the document, in its order."""
-    return re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+def snippets() -> dict[str, str]:
+    """Return the SQL of the document by what it makes: `held`, `ruling`, `told`, `metadata`."""
+    found = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    return {(re.findall(r"CREATE VIEW (\w+)", one) or ["metadata"])[0]: one for one in found}
 
 
 def differences(directory: Path, told: Iterable[Told]) -> list[tuple[object, ...]]:
@@ -105,11 +121,11 @@ def differences(directory: Path, told: Iterable[Told]) -> list[tuple[object, ...
     own = directory / "told.csv"
     with own.open("w", newline="") as file:
         csv.writer(file).writerows([("point", "at", "value", "quality"), *told])
-    return ask(directory, snippets()[1])
+    return ask(directory, snippets()["held"] + snippets()["told"])
 
 
 def ask(directory: Path, sql: str) -> list[tuple[object, ...]]:
-    """Run a snippet of the document over a directory and return what its last query says."""
+    """Run snippets of the document over a directory and return what the last query says."""
     placed = sql.replace("'segments/", f"'{directory}/segments/")
     placed = placed.replace("'told.csv'", f"'{directory}/told.csv'")
     with duckdb.connect(config={"threads": 1}) as connection:

@@ -14,7 +14,7 @@ from meltwatch.errors import Problem
 from meltwatch.history.catalogue import SEGMENTS, Catalogue, Segment
 from meltwatch.history.earlier import open_parquet
 from meltwatch.history.errors import Damaged, UnknownFormat
-from meltwatch.history.rows import COLUMNS, Rows, joined
+from meltwatch.history.rows import COLUMNS, Rows
 from meltwatch.history.segment import (
     Facts,
     digest_of,
@@ -22,6 +22,7 @@ from meltwatch.history.segment import (
     read_facts,
     rows_of,
 )
+from meltwatch.history.settle import merged
 
 
 def segment_paths(
@@ -37,8 +38,8 @@ def segment_paths(
 
 
 def read_rows(directory: Path) -> Rows:
-    """Return every sealed row of a directory, segment after segment; raises as `read_segment`."""
-    return joined([read_segment(path)[1] for path in segment_paths(directory)])
+    """Return what the segments of a directory hold together; raises as `read_segment`."""
+    return merged([read_segment(path)[1] for path in segment_paths(directory)])
 
 
 def read_segment(path: Path) -> tuple[Facts, Rows]:

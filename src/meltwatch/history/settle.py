@@ -1,22 +1,21 @@
-"""Repeats dropped, corrections flagged, sorted: what of the rows taken goes into a segment.
+"""Rows of one place brought together: what of the rows taken goes into a segment.
 
-Defined row by row in the log's order, so that it does not depend on where seals cut the log:
+A place is (point, at), real and test apart. What history keeps of it is a set: of each value that
+was told there one row, which holds
 
-- the first row at its place, (point, at) and test or real, is kept;
-- a row sent later than the one that rules its place is dropped if it repeats its value, else kept
-  with `Quality.CORRECTED`: from now on it rules;
-- a row sent earlier than the one that rules (an old epoch that drains) is dropped if it repeats the
-  value of some kept row at its place, else kept as it is: it rules nothing;
-- but a value that was only known as bad and comes as not bad is no repeat.
+- when it was *last* sent, the greatest (epoch, seq, nth), and the source of that frame;
+- the *best* quality that it was told with: not bad before bad, not uncertain before uncertain,
+  then the lesser number;
 
-"Sent later" is the greater (epoch, seq, nth). Equal values are one sample, which sets the point's
-value if one of them is not bad: as the journey reads them. A repeat adds nothing, so it does not
-make what it repeats sent any later.
+and of several values the one last sent rules: `Quality.CORRECTED` stands on it and on no other. A
+place with one value has that bit as its source sent it.
+
+To bring two such sets together is to take the greater and the better: it does not matter in which
+order rows come, how often, or where seals cut the log (decision 0012). So a repeat leaves a trace,
+the instant of sending, because a value that drains late may lie between the two.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,31 +24,59 @@ from meltwatch.history.rows import Rows, joined
 from meltwatch.model.quality import Quality
 
 Mask = NDArray[np.bool_]
-Sent = tuple[str, int, int]
+Order = NDArray[np.intp]
 
-_AT_ONCE = 65_536
+_CORRECTED = np.uint16(Quality.CORRECTED)
+_BAD_SHIFT, _UNCERTAIN_SHIFT = 18, 17
 
 
 def settle(taken: Rows, earlier: Rows) -> Rows:
-    """Return of the rows taken those to seal, sorted by (point, at, real before test, log).
+    """Return of the rows taken what is new, sorted by (point, at, real before test, sent).
 
-    `taken` is in the log's order. `earlier` holds what is already sealed at their places, oldest
-    segment first; none of it is returned.
+    `earlier` holds what is already sealed at their places; of it only that is returned which the
+    rows taken have made better. Neither needs an order.
     """
     rows = joined([earlier, taken]) if len(earlier) else taken
     rows = rows.tidy()
-    order = _order(rows)
+    order = np.lexsort((_is_test(rows), rows.at, rows.point))
     same = _same_place(rows, order)
-    if not len(earlier) and not same.any():
-        return rows.pick(order)
+    if not same.any():
+        return rows.pick(order[order >= len(earlier)])
+    shared = same.copy()
+    shared[:-1] |= same[1:]
+    places: Order = np.cumsum(~same, dtype=np.intp)
+    order[shared] = _by_sent(rows, order[shared], places[shared])
     rows = rows.pick(order)
-    keep, corrected = _judge(rows, same, order < len(earlier))
-    rows.quality[corrected] |= np.uint16(Quality.CORRECTED)
+    keep, quality = _merged(rows, np.flatnonzero(shared), places[shared], order < len(earlier))
+    rows.quality[:] = quality
     return rows.pick(keep)
 
 
-def _order(rows: Rows) -> NDArray[np.intp]:
-    return np.lexsort((_is_test(rows), rows.at, rows.point))
+def merged(parts: list[Rows]) -> Rows:
+    """Return what several segments hold, as one, sorted as `settle` returns it."""
+    return settle(joined(parts), joined([]))
+
+
+def rank_of(quality: NDArray[np.uint16]) -> NDArray[np.uint32]:
+    """Return a number that is the less the better the quality is; `quality_of` turns it back."""
+    wide = quality.astype("<u4")
+    bad, uncertain = (wide & Quality.BAD) != 0, (wide & Quality.UNCERTAIN) != 0
+    plain, corrected = wide & ~np.uint32(Quality.CORRECTED), (wide & Quality.CORRECTED) != 0
+    rank: NDArray[np.uint32] = (
+        (bad.astype("<u4") << _BAD_SHIFT)
+        | (uncertain.astype("<u4") << _UNCERTAIN_SHIFT)
+        | (plain << 1)
+        | corrected
+    )
+    return rank
+
+
+def quality_of(rank: NDArray[np.uint32]) -> NDArray[np.uint16]:
+    """Return the quality of a rank."""
+    plain = ((rank >> 1) & np.uint32(0xFFFF)).astype("<u2")
+    corrected = (rank & 1).astype("<u2")
+    quality: NDArray[np.uint16] = plain | (corrected * _CORRECTED)
+    return quality
 
 
 def _is_test(rows: Rows) -> Mask:
@@ -57,7 +84,7 @@ def _is_test(rows: Rows) -> Mask:
     return told
 
 
-def _same_place(rows: Rows, order: NDArray[np.intp]) -> Mask:
+def _same_place(rows: Rows, order: Order) -> Mask:
     """Return which rows, in that order, are at the place of the row before them."""
     same = np.zeros(len(order), dtype=np.bool_)
     same[1:] = True
@@ -67,76 +94,50 @@ def _same_place(rows: Rows, order: NDArray[np.intp]) -> Mask:
     return same
 
 
-def _judge(rows: Rows, same: Mask, sealed: Mask) -> tuple[Mask, Mask]:
-    """Return which rows to keep and which of them correct another; sealed ones are not kept."""
-    begin = np.maximum.accumulate(np.where(same, 0, np.arange(len(rows))))
+def _by_sent(rows: Rows, some: Order, places: NDArray[np.intp]) -> Order:
+    """Return the rows of shared places, place after place, by when they were sent.
+
+    Epochs are sorted by name in tidy rows, so their places in the dictionary compare alike.
+    """
+    sent = (rows.nth[some], rows.seq[some], rows.epoch[some], places)
+    return some[np.lexsort(sent)]
+
+
+def _merged(
+    rows: Rows, shared: Order, places: NDArray[np.intp], sealed: Mask
+) -> tuple[Mask, NDArray[np.uint16]]:
+    """Return which rows to keep, and the quality of each row that is kept.
+
+    `shared`: where in the rows, sorted by place and sending, places with several rows stand.
+    """
     # -0.0 is 0.0 as a value; adding 0.0 makes it so before the bits are compared.
-    bits = (rows.value + 0.0).view("<i8")
-    bad = (rows.quality & np.uint16(Quality.BAD)) != 0
-    differs = (bits != bits[begin]) | (bad != bad[begin])
-    keep, corrected = ~same, np.zeros(len(rows), dtype=np.bool_)
-    contested = np.zeros(len(rows), dtype=np.bool_)
-    contested[begin[differs]] = True
-    disputed = np.flatnonzero(contested[begin])
-    # The arbiter is plain and walks row by row: real corrections are few.
-    for part in _parts(begin[disputed]):
-        places = disputed[part]
-        arbiter = Arbiter()
-        told = zip(
-            places.tolist(),
-            begin[places].tolist(),
-            sealed[places].tolist(),
-            zip(bits[places].tolist(), bad[places].tolist(), _sent(rows, places), strict=True),
-            strict=True,
-        )
-        for place, group, is_sealed, row in told:
-            keep[place], corrected[place] = arbiter.hear(group, row, is_sealed=is_sealed)
-    return keep & ~sealed, corrected
+    bits = (rows.value[shared] + 0.0).view("<i8")
+    by_value = np.lexsort((shared, bits, places))
+    told, place, value = shared[by_value], places[by_value], bits[by_value]
+    first = np.ones(len(told), dtype=np.bool_)
+    first[1:] = (place[1:] != place[:-1]) | (value[1:] != value[:-1])
+    begins = np.flatnonzero(first)
+    lasts = np.append(begins[1:], len(told)) - 1
+    winner = told[lasts]
+    ranks, unsealed = rank_of(rows.quality[told]), np.uint32(0xFFFFFFFF)
+    best: NDArray[np.uint32] = np.minimum.reduceat(ranks, begins)
+    known = np.minimum.reduceat(np.where(sealed[told], ranks, unsealed), begins)
 
+    of_place = place[lasts]
+    several = np.bincount(of_place)[of_place] > 1
+    by_sent = np.argsort(winner)
+    ends = of_place[by_sent]
+    rules = np.zeros(len(winner), dtype=np.bool_)
+    rules[by_sent[np.append(ends[1:] != ends[:-1], True)]] = True
+    quality = quality_of(best)
+    plain = quality & ~_CORRECTED
+    quality = np.where(several, np.where(rules, plain | _CORRECTED, plain), quality)
+    # Where there are several, bit 16 is history's own: no row becomes better by losing it.
+    own = several.astype("<u4")
 
-def _parts(groups: NDArray[np.intp]) -> Iterator[slice]:
-    """Yield slices of bounded length that end where a group does."""
-    begin = 0
-    while begin < len(groups):
-        last = groups[min(begin + _AT_ONCE, len(groups)) - 1]
-        end = int(np.searchsorted(groups, last, side="right"))
-        yield slice(begin, end)
-        begin = end
-
-
-def _sent(rows: Rows, places: NDArray[np.intp]) -> Iterator[Sent]:
-    epochs = (rows.epochs[epoch] for epoch in rows.epoch[places].tolist())
-    return zip(epochs, rows.seq[places].tolist(), rows.nth[places].tolist(), strict=True)
-
-
-class Arbiter:
-    """Hears the rows of one place after the other and says which are kept and which correct."""
-
-    def __init__(self) -> None:
-        """Begin before the first place."""
-        self._group = -1
-        self._rules = 0
-        self._since: Sent = ("", 0, 0)
-        self._only_bad: dict[int, bool] = {}
-
-    def hear(
-        self, group: int, row: tuple[int, bool, Sent], *, is_sealed: bool
-    ) -> tuple[bool, bool]:
-        """Return whether the row is kept, and whether it corrects the one that ruled.
-
-        `row`: the bits of its value, whether it is bad, when it was sent. A row that is sealed
-        was kept when it came: it only tells how its place stood.
-        """
-        value, bad, sent = row
-        if group != self._group:
-            self._group, self._only_bad = group, {value: bad}
-            self._rules, self._since = value, sent
-            return True, False
-        later = sent > self._since
-        known = value == self._rules if later else value in self._only_bad
-        if known and (bad or not self._only_bad[value]) and not is_sealed:
-            return False, False
-        if later:
-            self._rules, self._since = value, sent
-        self._only_bad[value] = bad and self._only_bad.get(value, True)
-        return True, later and not is_sealed
+    keep = ~sealed
+    keep[shared] = False
+    keep[winner] = ~sealed[winner] | ((best | own) < (known | own))
+    whole = rows.quality.copy()
+    whole[winner] = quality
+    return keep, whole
