@@ -1,4 +1,4 @@
-"""A process that seals a told log until it is done or killed, and says each sealed position.
+"""A process that seals and compacts a told log, says each sealed position, and may be killed.
 
     python -m tests.history.sealing DIRECTORY SEED FRAMES [KILL_AT NTH]
 
@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from meltwatch.history.sealer import Sealer
-from tests.history.telling import PLANT, random_log
+from tests.history.telling import PLANT, STEP_MS, random_log
+
+YEAR_MS = 365 * 86_400_000
 
 
 def main(directory: str, seed: str, frames: str, kill_at: str = "", nth: str = "1") -> None:
-    """Seal every third frame, and what remains at the end."""
+    """Seal every third frame and what remains at the end; compact as its instants go on."""
     sealer = Sealer(Path(directory), PLANT)
     resumed = sealer.sealed_to()
     _say("opened", resumed)
@@ -33,7 +35,9 @@ def main(directory: str, seed: str, frames: str, kill_at: str = "", nth: str = "
             if pos % 6 == 0:
                 sealer.seal(pos)
                 _say("sealed", sealer.sealed_to())
+                sealer.compact(pos // 2 * STEP_MS)
     sealer.seal(0)
+    sealer.compact(YEAR_MS)
     _say("done", sealer.sealed_to())
 
 

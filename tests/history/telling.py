@@ -20,6 +20,7 @@ PLANT = EnterpriseId("plant")
 Told = tuple[str, int, float, int]
 Sent = tuple[str, int, int]
 EPOCHS = ("e1", "e2", "e3")
+STEP_MS = 60_000
 Log = list[tuple[int, SamplesRecord]]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formats" / "segment.md"
 
@@ -43,7 +44,7 @@ def record(
 def random_log(seed: int, frames: int) -> Log:
     """Return a long log with repeats, corrections, late rows and test frames; same seed, same.
 
-    Three epochs drain beside each other, numbers dense in each.
+    A frame a minute; three epochs drain beside each other, numbers dense in each.
     """
     chance = random.Random(seed)
     seqs = dict.fromkeys(EPOCHS, 0)
@@ -52,7 +53,7 @@ def random_log(seed: int, frames: int) -> Log:
         rows = [
             (
                 f"u/{chance.randint(1, 5)}",
-                max(0, nth - (chance.randint(0, 40) if chance.random() < 0.2 else 0)) * 100,
+                max(0, nth - (chance.randint(0, 40) if chance.random() < 0.2 else 0)) * STEP_MS,
                 float(chance.randint(0, 2)),
                 chance.choice([0, 0, 0, 1, 2]),
             )

@@ -115,7 +115,7 @@ def test_a_segment_tells_its_version(tmp_path: Path) -> None:
     digest = told.pop("meltwatch.digest")
     assert digest.startswith("sha256:")
     assert told == {
-        "meltwatch.version": "1",
+        "meltwatch.version": "2",
         "meltwatch.enterprise": "plant",
         "meltwatch.kind": "segment",
         "meltwatch.pos_from": "1",

@@ -8,18 +8,15 @@ kept beside them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-import pyarrow.parquet as pq  # type: ignore[import-untyped,unused-ignore]
 from numpy.typing import NDArray
 
 from meltwatch.history.catalogue import Segment
-from meltwatch.history.errors import Damaged
+from meltwatch.history.disk import open_parquet
 from meltwatch.history.rows import COLUMNS, Rows, joined, places_in
 from meltwatch.history.segment import read_facts, rows_of
 
@@ -37,16 +34,6 @@ def sealed_at_places_of(late: Rows, folder: Path, segments: Sequence[Segment]) -
         if asked.reaches_into(segment.at_from, segment.at_to):
             found += _matching(folder / segment.path, asked)
     return joined(found)
-
-
-@contextmanager
-def open_parquet(path: Path) -> Iterator[Any]:
-    """Open a segment's file for reading; raises `Damaged` if it is gone or cannot be read."""
-    try:
-        with pq.ParquetFile(path, read_dictionary=["point", "source", "epoch"]) as file:
-            yield file
-    except (OSError, pa.ArrowException) as error:
-        raise Damaged(str(path), str(error)) from error
 
 
 class _Asked(msgspec.Struct, frozen=True):

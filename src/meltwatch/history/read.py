@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 from meltwatch.errors import Problem
-from meltwatch.history.catalogue import SEGMENTS, Catalogue, Segment
-from meltwatch.history.earlier import open_parquet
+from meltwatch.history.catalogue import HOUR_MS, SEGMENTS, Catalogue, Segment
+from meltwatch.history.disk import open_parquet
 from meltwatch.history.errors import Damaged, UnknownFormat
 from meltwatch.history.rows import COLUMNS, Rows
 from meltwatch.history.segment import (
@@ -55,33 +54,44 @@ def read_segment(path: Path) -> tuple[Facts, Rows]:
 def check(directory: Path) -> list[Problem]:
     """Return what is wrong with the sealed segments, each with its path; empty if nothing is.
 
-    Checked: the bytes of each file, its rows against its own digest and against the catalogue,
-    and that no two seals cover one position, none beyond where the log is sealed.
+    Checked: the bytes of each file, the rows of a segment against its own digest and against the
+    catalogue, that none lies outside its hour, and none beyond where the log is sealed.
     """
     with _catalogue(directory) as catalogue:
-        segments, sealed_to = catalogue.segments(), catalogue.sealed_to()
-        enterprise = catalogue.enterprise()
+        view, enterprise = catalogue.view(), catalogue.enterprise()
     found: list[Problem] = []
-    for segment in segments:
+    for segment in view.segments:
         found += _wrong_with(directory / SEGMENTS / segment.path, segment, enterprise)
-    for before, after in pairwise(segments):
-        together = (before.pos_from, before.pos_to) == (after.pos_from, after.pos_to)
-        if not together and after.pos_from <= before.pos_to:
-            found.append(Problem(after.path, "history.positions_overlap", {"to": before.pos_to}))
-    if segments and segments[-1].pos_to > sealed_to:
-        found.append(Problem(segments[-1].path, "history.beyond_sealed", {"sealed_to": sealed_to}))
+    for derived in view.derived:
+        found += _bytes_wrong(directory, f"{derived.kind}/{derived.path}", derived.file_digest)
+    for segment in view.segments:
+        place = f"{SEGMENTS}/{segment.path}"
+        hours = {segment.at_from // HOUR_MS, segment.at_to // HOUR_MS}
+        if segment.hour is not None and hours != {segment.hour}:
+            found.append(Problem(place, "history.outside_its_hour", {"hour": segment.hour}))
+        if segment.pos_to > view.sealed_to:
+            problem = Problem(place, "history.beyond_sealed", {"sealed_to": view.sealed_to})
+            found.append(problem)
     return found
+
+
+def _bytes_wrong(directory: Path, place: str, digest: str) -> list[Problem]:
+    """Return what is wrong with the bytes of a file."""
+    try:
+        data = (directory / place).read_bytes()
+    except OSError as error:
+        return [Problem(place, "history.segment_unreadable", {"reason": str(error)})]
+    if digest_of_bytes(data) != digest:
+        return [Problem(place, "history.file_digest_differs", {"bytes": len(data)})]
+    return []
 
 
 def _wrong_with(path: Path, segment: Segment, enterprise: str) -> Iterator[Problem]:
     place = f"{SEGMENTS}/{segment.path}"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        yield Problem(place, "history.segment_unreadable", {"reason": str(error)})
+    problems = _bytes_wrong(path.parent.parent, place, segment.file_digest)
+    yield from problems
+    if any(one.key == "history.segment_unreadable" for one in problems):
         return
-    if digest_of_bytes(data) != segment.file_digest:
-        yield Problem(place, "history.file_digest_differs", {"bytes": len(data)})
     try:
         facts, rows = read_segment(path)
     except (Damaged, UnknownFormat) as error:

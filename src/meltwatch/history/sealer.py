@@ -13,24 +13,33 @@ on from `sealed_to()`.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meltwatch.errors import Problem
-from meltwatch.history.catalogue import SEGMENTS, Catalogue, Kind, Segment, sync_directory
+from meltwatch.history.catalogue import HOUR_MS, Catalogue, Kind, Segment
+from meltwatch.history.compact import SETTLE_MS, Compaction, Compactor, purge, retire
+from meltwatch.history.coverage import Coverage, note
+from meltwatch.history.disk import (
+    HELD,
+    MINUTES,
+    RETIRED,
+    SEGMENTS,
+    disk,
+    locked,
+    make_folders,
+    retired_path,
+    sync_directory,
+)
 from meltwatch.history.earlier import sealed_at_places_of
-from meltwatch.history.errors import InUse, OutOfOrder, Unavailable
+from meltwatch.history.errors import OutOfOrder
+from meltwatch.history.keeping import OURS, Keeping
 from meltwatch.history.pile import Pile
 from meltwatch.history.rows import Rows
-from meltwatch.history.segment import digest_of_bytes, encode, facts_of
 from meltwatch.history.settle import settle
 from meltwatch.model.ids import EnterpriseId
 from meltwatch.model.instant import to_ms
@@ -39,9 +48,10 @@ from meltwatch.model.log import SamplesRecord
 EVERY_S = 60.0
 ROWS_AT_MOST = 5_000_000
 
-_LOCK = "sealer.lock"
-_TEMPORARY = ".tmp"
-_OURS = re.compile(r"(segment|delta)-\d{19}-\d{19}\.parquet(\.tmp)?")
+_OURS = re.compile(
+    r"(segment|delta)-\d{19}-\d{19}(-[-\d]+)?\.parquet(\.tmp)?"
+    r"|(hour-)?-?\d+(-[a-z0-9_]+)?-\d+\.parquet(\.tmp)?"
+)
 _NEVER = np.iinfo(np.int64).min
 
 
@@ -58,6 +68,7 @@ class Sealer:
         *,
         every_s: float = EVERY_S,
         rows_at_most: int = ROWS_AT_MOST,
+        keeping: Keeping = OURS,
     ) -> None:
         """Open the directory, made if need be, and remove what no catalogue knows.
 
@@ -68,21 +79,24 @@ class Sealer:
         self._directory, self._folder = directory, directory / SEGMENTS
         self._enterprise = enterprise
         self._every_ms, self._rows_at_most = to_ms(every_s), rows_at_most
-        with _disk(directory):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            sync_directory(directory)
-            self._lock = _locked(directory / _LOCK)
+        with disk(directory):
+            make_folders(directory)
+            self._lock = locked(directory)
         try:
             self._catalogue = Catalogue(directory, enterprise)
+            retire(directory, self._catalogue)
             self.removed = tuple(self._remove_unregistered())
         except BaseException:
             self._lock.close()
             raise
+        self._compactor = Compactor(directory, self._catalogue, enterprise, keeping)
         self._pile = Pile()
+        self._coverage: Coverage = {}
         self._sealed_to = self._taken_to = self._catalogue.sealed_to()
         self._newest = self._catalogue.newest()
         self._period_from: int | None = None
         self._failed = False
+        self._compacted_at: int | None = None
 
     def close(self) -> None:
         """Let go of the directory; closing again does nothing.
@@ -101,6 +115,7 @@ class Sealer:
         if pos <= self._taken_to:
             raise OutOfOrder(self._taken_to, pos)
         self._pile.add(record)
+        note(self._coverage, record)
         self._taken_to = pos
 
     def due(self, now: int) -> bool:
@@ -116,7 +131,7 @@ class Sealer:
         return full or (waited and self._taken_to > self._sealed_to)
 
     def seal(self, now: int) -> tuple[Segment, ...]:
-        """Seal what was taken; return the new segments: none if nothing was new, else one or two.
+        """Seal what was taken; return the new segments, one for each hour and kind.
 
         Rows behind what is sealed of their point go into a `delta`. After `Unavailable` or
         `Damaged` nothing has been sealed or lost: call it again.
@@ -129,25 +144,40 @@ class Sealer:
             self.removed += tuple(self._remove_unregistered())
         self._failed = True
         segments, newest = self._make(now)
-        self._catalogue.register(segments, newest, (self._sealed_to, self._taken_to))
+        positions = (self._sealed_to, self._taken_to)
+        self._catalogue.register(segments, newest, positions, self._coverage)
         self._failed = False
         self._newest |= newest
         self._sealed_to = self._taken_to
         self._pile.clear()
+        self._coverage = {}
         return segments
+
+    def compact(self, now: int) -> Compaction:
+        """Compact what is due, hours once an hour; remove what was replaced and nobody reads.
+
+        After `Unavailable` or `Damaged` what counted before counts still, and sealing goes on.
+        """
+        turn = (now - SETTLE_MS) // HOUR_MS
+        done = self._compactor.run(now, hours=turn != self._compacted_at)
+        self._compacted_at = turn
+        purge(self._directory, self._catalogue, now)
+        return done
 
     def _make(self, now: int) -> tuple[tuple[Segment, ...], dict[str, int]]:
         """Return segments whose files are durable, and the newest instants that they bring."""
         rows = self._settled()
         late = self._is_late(rows)
-        kinds: tuple[tuple[Kind, Rows], ...] = (
-            ("segment", rows.pick(~late)),
-            ("delta", rows.pick(late)),
+        fresh = rows.pick(~late)
+        kinds: tuple[tuple[Kind, Rows], ...] = (("segment", fresh), ("delta", rows.pick(late)))
+        segments = tuple(
+            self._write(kind, part.pick(part.at // HOUR_MS == hour), hour, now)
+            for kind, part in kinds
+            for hour in np.unique(part.at // HOUR_MS).tolist()
         )
-        with _disk(self._folder):
-            segments = tuple(self._write(kind, part, now) for kind, part in kinds if len(part))
+        with disk(self._folder):
             sync_directory(self._folder)
-        return segments, _newest_of(kinds[0][1])
+        return segments, _newest_of(fresh)
 
     def _settled(self) -> Rows:
         taken = self._pile.rows()
@@ -163,37 +193,28 @@ class Sealer:
         late: NDArray[np.bool_] = rows.at <= newest[rows.point]
         return late
 
-    def _write(self, kind: Kind, rows: Rows, now: int) -> Segment:
+    def _write(self, kind: Kind, rows: Rows, hour: int, now: int) -> Segment:
         """Make a segment durable under its name; it counts once it is registered."""
-        rows = rows.tidy()
         positions = (self._sealed_to + 1, self._taken_to)
-        facts = facts_of(rows, enterprise=self._enterprise, kind=kind, positions=positions)
-        data = encode(rows, facts)
-        name = f"{kind}-{positions[0]:019d}-{positions[1]:019d}.parquet"
-        _write_durably(self._folder / name, data)
-        return Segment(
-            path=name,
-            kind=kind,
-            pos_from=facts.pos_from,
-            pos_to=facts.pos_to,
-            at_from=facts.at_from,
-            at_to=facts.at_to,
-            rows=facts.rows,
-            digest=facts.digest,
-            bytes=len(data),
-            file_digest=digest_of_bytes(data),
-            sealed_at=now,
-        )
+        name = f"{kind}-{positions[0]:019d}-{positions[1]:019d}-{hour}.parquet"
+        return self._compactor.write(name, rows, kind, positions, (hour, "", now))
 
     def _remove_unregistered(self) -> Iterator[Problem]:
         """Remove files of ours that do not count; what is not named like ours stays."""
-        known = {segment.path for segment in self._catalogue.segments()}
-        with _disk(self._folder):
-            for path in sorted(self._folder.iterdir()):
-                if _OURS.fullmatch(path.name) and path.name not in known:
+        known = {f"{SEGMENTS}/{one.path}" for one in self._catalogue.segments()}
+        known |= {f"{one.kind}/{one.path}" for one in self._catalogue.derived()}
+        kept = {retired_path(self._directory, path).name for path in self._catalogue.retired()}
+        with disk(self._directory):
+            for folder in (SEGMENTS, MINUTES, HELD):
+                for path in sorted((self._directory / folder).iterdir()):
+                    place = f"{folder}/{path.name}"
+                    if _OURS.fullmatch(path.name) and place not in known:
+                        path.unlink()
+                        yield Problem(place, "history.unregistered_removed")
+                sync_directory(self._directory / folder)
+            for path in (self._directory / RETIRED).iterdir():
+                if path.name not in kept:
                     path.unlink()
-                    yield Problem(f"{SEGMENTS}/{path.name}", "history.unregistered_removed")
-            sync_directory(self._folder)
 
 
 def _newest_of(rows: Rows) -> dict[str, int]:
@@ -201,32 +222,3 @@ def _newest_of(rows: Rows) -> dict[str, int]:
     ends = np.flatnonzero(np.diff(rows.point, append=np.int32(-1)))
     named = (rows.points[place] for place in rows.point[ends].tolist())
     return dict(zip(named, rows.at[ends].tolist(), strict=True))
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """Write under a temporary name, sync, rename; the directory is synced by the caller."""
-    temporary = path.with_name(path.name + _TEMPORARY)
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-
-
-def _locked(path: Path) -> BinaryIO:
-    """Return an open file that holds the lock until it is closed, by a kill too."""
-    file = path.open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise InUse(str(path.parent)) from error
-    return file
-
-
-@contextmanager
-def _disk(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Unavailable(str(place), str(error)) from error

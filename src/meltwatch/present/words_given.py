@@ -174,9 +174,9 @@ STORE: dict[str, Words] = {
         "清除了未登记的段文件",
         "A segment that no catalogue knows was removed",
     ),
-    "history.positions_overlap": (
-        "段的位置与前一段(止于 {to})重叠",
-        "The segment overlaps the one before, which ends at {to}",
+    "history.outside_its_hour": (
+        "段中有样本不在其小时({hour})内",
+        "The segment holds samples outside its hour ({hour})",
     ),
     "history.beyond_sealed": (
         "段超出已封存位置 {sealed_to}",
