@@ -66,7 +66,7 @@ def test_one_damaged_history_is_told_and_the_others_are_sealed(data: Path) -> No
         [damaged, ENTERPRISE],
         SystemClock(),
         once=True,
-        tell=lambda enterprise, _: told.append(enterprise),
+        tell=lambda enterprise, *_: told.append(enterprise),
     )
     assert (sealed_all.made, [*sealed_all.failed], told) == (1, [damaged], [damaged])
     assert len(sealed(data)) == 60

@@ -198,14 +198,21 @@ def _core(options: argparse.Namespace) -> int:
 def _seal(options: argparse.Namespace) -> int:
     node = node_of(options.node)
     sealed = seal(
-        options.data, node.plants, SystemClock(), once=options.once, tell=_tell_of_history
+        options.data,
+        node.plants,
+        SystemClock(),
+        once=options.once,
+        keeping=node.keeping,
+        tell=_tell_of_history,
     )
     print(f"meltwatch: {sealed.made} segments sealed in {options.data / HISTORY}")
     return DIFFERENT if sealed.failed else OK
 
 
-def _tell_of_history(enterprise: str, error: Exception) -> None:
+def _tell_of_history(enterprise: str, error: Exception, is_sealed: bool) -> None:
     problem = Problem(enterprise, "history.stopped", {"reason": str(error)})
+    if is_sealed:
+        problem = Problem(enterprise, "history.not_compacted", {"reason": str(error)})
     chinese, english = words_of(problem)
     print(f"meltwatch: {enterprise}: {chinese} / {english}", file=sys.stderr, flush=True)
 

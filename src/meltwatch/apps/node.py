@@ -28,6 +28,7 @@ import msgspec
 from meltwatch.collect.given import read_given
 from meltwatch.errors import PlantRefused, Problem, Refused
 from meltwatch.evaluate.plan import plan_of
+from meltwatch.history.keeping import OURS, Keeping, problems_of
 from meltwatch.model.condition import Condition, Offline
 from meltwatch.model.ids import ConditionId, EnterpriseId, PointCode, SourceId, UnitId
 from meltwatch.model.plant import (
@@ -91,6 +92,7 @@ class NodeFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     node: str
     enterprises: dict[EnterpriseId, EnterpriseFile]
+    history: Keeping = OURS
 
 
 class TemplateFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +118,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     sites: dict[EnterpriseId, Site]
     plants: dict[EnterpriseId, Plant]
     keys: dict[str, Key]
+    keeping: Keeping = OURS
 
 
 class NodeRefused(Refused):
@@ -137,9 +140,11 @@ def node_of(path: Path) -> Node:
             problems += refused.problems
         else:
             sites[enterprise], plants[enterprise] = made.site(), made.plant
+    codes = [code for plant in plants.values() for code in plant.points]
+    problems += problems_of(told.history, f"{path}/history", codes)
     if problems:
         raise NodeRefused(problems)
-    return Node(name=told.node, sites=sites, plants=plants, keys=keys)
+    return Node(name=told.node, sites=sites, plants=plants, keys=keys, keeping=told.history)
 
 
 class _Enterprise:

@@ -15,6 +15,7 @@ import msgspec
 
 from meltwatch.clock import Clock
 from meltwatch.history.errors import HistoryError
+from meltwatch.history.keeping import OURS, Keeping
 from meltwatch.history.sealer import EVERY_S, Sealer
 from meltwatch.ledger.port import StreamReader
 from meltwatch.ledger.reading import EmbeddedReader
@@ -26,6 +27,10 @@ LEDGER = "ledger"
 HISTORY = "history"
 READ_AT_ONCE = 500
 LOOK_EVERY_S = 1.0
+
+
+Tell = Callable[[EnterpriseId, HistoryError, bool], None]
+"""Hears of an enterprise's history that failed: which, why, and whether it is still sealed."""
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,13 +47,15 @@ def seal(
     *,
     once: bool,
     every_s: float = EVERY_S,
-    tell: Callable[[EnterpriseId, HistoryError], None] = lambda *_: None,
+    keeping: Keeping = OURS,
+    tell: Tell = lambda *_: None,
 ) -> Sealed:
     """Seal until SIGINT or SIGTERM, or once all that is there.
 
     Each enterprise has a directory of its own; one whose history fails is told, once, and the
-    others go on. What was read but not due is sealed at the end too: an orderly stop leaves
-    nothing to redo. Raises what the ledger raises.
+    others go on. One that can be sealed and not compacted goes on being sealed. What was read but
+    not due is sealed at the end too: an orderly stop leaves nothing to redo. Raises what the
+    ledger raises.
     """
     stopping = threading.Event()
     if not once:
@@ -61,7 +68,8 @@ def seal(
                 return Sealed(made=0, failed={})
         reader = EmbeddedReader(data / LEDGER)
         opened.callback(reader.close)
-        each = [_Each(data, one, reader, every_s, opened) for one in enterprises]
+        settings = _Settings(every_s=every_s, keeping=keeping, tell=tell)
+        each = [_Each(data, one, reader, settings, opened) for one in enterprises]
         made = 0
         while True:
             ending = once or stopping.is_set()
@@ -71,7 +79,7 @@ def seal(
                     told, new = one.go_on(clock.wall_ms(), ending=ending)
                 except HistoryError as error:
                     failed[one.enterprise] = error
-                    tell(one.enterprise, error)
+                    tell(one.enterprise, error, False)
                 else:
                     any_told |= told
                     made += new
@@ -79,6 +87,14 @@ def seal(
                 return Sealed(made=made, failed=failed)
             if not any_told:
                 stopping.wait(LOOK_EVERY_S)
+
+
+class _Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for every enterprise."""
+
+    every_s: float
+    keeping: Keeping
+    tell: Tell
 
 
 class _Each:
@@ -89,24 +105,37 @@ class _Each:
         data: Path,
         enterprise: EnterpriseId,
         reader: StreamReader,
-        every_s: float,
+        settings: _Settings,
         opened: ExitStack,
     ) -> None:
         self.enterprise = enterprise
-        self._place, self._every_s = data / HISTORY / enterprise, every_s
+        self._place, self._settings = data / HISTORY / enterprise, settings
         self._reader, self._opened = reader, opened
         self._sealer: Sealer | None = None
         self._after = 0
+        self._compacts = True
 
     def go_on(self, now: int, *, ending: bool) -> tuple[bool, int]:
         """Read on and seal what is due; return whether anything was there, and what was made."""
         if self._sealer is None:
-            self._sealer = Sealer(self._place, self.enterprise, every_s=self._every_s)
+            self._sealer = Sealer(
+                self._place,
+                self.enterprise,
+                every_s=self._settings.every_s,
+                keeping=self._settings.keeping,
+            )
             self._opened.callback(self._sealer.close)
             self._after = self._sealer.sealed_to()
         self._after, told = feed(self._reader, self._sealer, self.enterprise, self._after)
         due = self._sealer.due(now) or (ending and not told)
-        return told, len(self._sealer.seal(now)) if due else 0
+        made = len(self._sealer.seal(now)) if due else 0
+        if self._compacts and (due or not told):
+            try:
+                self._sealer.compact(now)
+            except HistoryError as error:
+                self._compacts = False
+                self._settings.tell(self.enterprise, error, True)
+        return told, made
 
 
 def feed(

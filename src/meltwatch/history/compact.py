@@ -128,9 +128,6 @@ class Compactor:
         # Without its rows a roll-up cannot be made anew: late ones come too late for it.
         expired = rolled_before.keys() - {one.class_ for one in files if one.kind == "hour"}
         classes = self._classes(files)
-        expired |= {
-            name for name in classes if self._keeping.horizon(name, now)[0] >= (hour + 1) * HOUR_MS
-        }
         change = Change(gone=[one.path for one in files if one.class_ not in expired])
         change.gone_derived = [
             ("minutes", one.path) for name, one in rolled_before.items() if name not in expired

@@ -82,7 +82,8 @@ def disk(place: Path) -> Iterator[None]:
 def open_parquet(path: Path, names: Sequence[str] = NAMED) -> Iterator[Any]:
     """Open a file of history for reading, from `retired/` too if it was just replaced.
 
-    `names`: the columns that are read as dictionaries. Raises `Damaged` if it is gone or cannot be read.
+    `names`: the columns that are read as dictionaries. Raises `Damaged` if it is gone or cannot
+    be read.
     """
     try:
         with _opened(path, list(names)) as file:

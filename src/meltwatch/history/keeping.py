@@ -8,10 +8,13 @@ holds for hours compacted from then on.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Annotated
 
 import msgspec
+
+from meltwatch.errors import Problem
 
 DAY_MS = 86_400_000
 STANDARD = "standard"
@@ -72,3 +75,27 @@ OURS = Keeping(
     raw_days=400,
     minutes_days=3_660,
 )
+
+
+def problems_of(keeping: Keeping, place: str, points: Iterable[str]) -> Iterator[Problem]:
+    """Yield what is wrong with a configuration for plants of these points; `place` is its own."""
+    codes = list(points)
+    if keeping.minutes_days < keeping.raw_days:
+        yield _shorter(place, keeping)
+    for name, one in keeping.classes.items():
+        at = f"{place}/classes/{name}"
+        if not NAME.fullmatch(name) or name == STANDARD:
+            yield Problem(at, "history.class_name")
+        if one.minutes_days < one.raw_days:
+            yield _shorter(at, one)
+        for pattern in one.points:
+            if not any(fnmatchcase(code, pattern) for code in codes):
+                yield Problem(f"{at}/points", "history.class_of_nothing", {"pattern": pattern})
+
+
+def _shorter(place: str, told: Keeping | Class) -> Problem:
+    return Problem(
+        f"{place}/minutes_days",
+        "history.minutes_shorter",
+        {"raw_days": told.raw_days, "minutes_days": told.minutes_days},
+    )

@@ -39,6 +39,7 @@ from meltwatch.history.earlier import sealed_at_places_of
 from meltwatch.history.errors import OutOfOrder
 from meltwatch.history.keeping import OURS, Keeping
 from meltwatch.history.pile import Pile
+from meltwatch.history.retain import expire
 from meltwatch.history.rows import Rows
 from meltwatch.history.settle import settle
 from meltwatch.model.ids import EnterpriseId
@@ -89,6 +90,7 @@ class Sealer:
         except BaseException:
             self._lock.close()
             raise
+        self._keeping = keeping
         self._compactor = Compactor(directory, self._catalogue, enterprise, keeping)
         self._pile = Pile()
         self._coverage: Coverage = {}
@@ -154,12 +156,15 @@ class Sealer:
         return segments
 
     def compact(self, now: int) -> Compaction:
-        """Compact what is due, hours once an hour; remove what was replaced and nobody reads.
+        """Compact what is due, hours once an hour; let go of what is too old or was replaced.
 
         After `Unavailable` or `Damaged` what counted before counts still, and sealing goes on.
         """
         turn = (now - SETTLE_MS) // HOUR_MS
-        done = self._compactor.run(now, hours=turn != self._compacted_at)
+        hours = turn != self._compacted_at
+        done = self._compactor.run(now, hours=hours)
+        if hours:
+            expire(self._directory, self._catalogue, self._keeping, now)
         self._compacted_at = turn
         purge(self._directory, self._catalogue, now)
         return done

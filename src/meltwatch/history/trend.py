@@ -1,67 +1,28 @@
-"""A point over a window, thinned to a screen's width: sealed segments, and what is not sealed yet.
+"""Points over a window, thinned to a screen's width: sealed files, and what is not sealed yet.
 
-Queried by DuckDB, in one thread. No extreme is lost: each step tells the least, the greatest and
-the last value in it. Which row of one instant rules is as in docs/formats/segment.md.
+No extreme is lost: each step tells the least, the greatest and the last value in it. Steps of less
+than a minute are made from rows; longer ones are whole minutes and made from roll-ups, with rows
+only for hours that are not compacted, for the minutes at the window's ends, and where a silence
+within a minute must be told exactly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-import duckdb
 import msgspec
-import pyarrow as pa  # type: ignore[import-untyped]
+import numpy as np
+from numpy.typing import NDArray
 
-from meltwatch.history.catalogue import FILE, SEGMENTS, Catalogue
-from meltwatch.history.errors import Damaged
-from meltwatch.ledger.errors import Truncated
+from meltwatch.history.catalogue import HOUR_MS
+from meltwatch.history.look import Look, look
+from meltwatch.history.minutes import MINUTE_MS, Minutes, joined, minutes_of
+from meltwatch.history.ruling import Ruling
 from meltwatch.ledger.port import StreamReader
-from meltwatch.model.encoding import record_of
 from meltwatch.model.ids import EnterpriseId, PointCode
-from meltwatch.model.log import SamplesRecord
-from meltwatch.model.quality import Quality
 
-READ_AT_ONCE = 500
-TRIES = 3
-MOST_ENTRIES = 50_000
-"""How much of the log behind the sealed is read at most: the sealer is far behind then, and what
-comes later is told as blind."""
-LIMITS: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "512MB"}
-
-_TAIL = pa.schema(
-    [
-        ("at", pa.int64()),
-        ("value", pa.float64()),
-        ("quality", pa.uint16()),
-        ("epoch", pa.string()),
-        ("seq", pa.int64()),
-        ("nth", pa.int32()),
-    ]
-)
-_RULING = """
-CREATE TEMP TABLE ruling AS
-WITH every AS (
-    SELECT "at", value, quality, epoch, seq, nth FROM sealed
-    WHERE point = $point AND "at" BETWEEN $reach AND $at_to AND quality & $test = 0
-    UNION ALL SELECT * FROM tail
-)
-SELECT "at", CASE WHEN isnan(value) THEN NULL
-    WHEN bool_or(quality & $bad = 0) OVER (PARTITION BY "at", value) THEN value END AS value
-FROM every
-QUALIFY row_number() OVER (PARTITION BY "at" ORDER BY epoch DESC, seq DESC, nth DESC) = 1
-"""
-_STEPS = """
-SELECT max("at"), min(value), max(value), arg_max_null(value, "at") FROM ruling
-WHERE "at" >= $at_from
-GROUP BY ("at" - $at_from) * $width // ($at_to - $at_from + 1) ORDER BY 1
-"""
-_FIRST = """SELECT min("at") FROM ruling WHERE value IS NOT NULL"""
-_HOLES = """
-SELECT began, ended FROM (
-    SELECT "at" AS began, lead("at", 1, $until) OVER (ORDER BY "at") AS ended FROM ruling
-    WHERE value IS NOT NULL
-) WHERE ended - began > $stale ORDER BY began
-"""
+Span = tuple[int, int]
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +48,11 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         """Return where what is asked ends."""
         return self.at_to if self.now is None else min(self.at_to, self.now)
 
+    @property
+    def by_minutes(self) -> bool:
+        """Return whether its steps are whole minutes."""
+        return self.at_to + 1 - self.at_from >= MINUTE_MS * self.width
+
 
 class TrendColumns(msgspec.Struct, frozen=True, kw_only=True):
     """A point by step, columns of one length; a step without a sample is left out.
@@ -99,7 +65,7 @@ class TrendColumns(msgspec.Struct, frozen=True, kw_only=True):
     least: tuple[float | None, ...]
     most: tuple[float | None, ...]
     last: tuple[float | None, ...]
-    blind: tuple[tuple[int, int], ...]
+    blind: tuple[Span, ...]
 
 
 def trend(
@@ -110,140 +76,152 @@ def trend(
     window: Window,
 ) -> TrendColumns:
     """Return a point over a window; raises what history and ledger raise about their files."""
-    paths, tail, read_to = _found(directory, reader, enterprise, point, window)
-    with duckdb.connect(config=LIMITS) as connection:
-        connection.register("tail", tail)
-        try:
-            rows, blind = _asked(connection, paths, point, window)
-        except duckdb.IOException as error:
-            raise Damaged(str(directory / SEGMENTS), str(error)) from error
-    if read_to is not None and read_to < window.until:
-        unread = (max(read_to, window.at_from), window.until)
-        blind = [*(one for one in blind if one[0] < read_to), unread]
-    at, least, most, last = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return TrendColumns(at=at, least=least, most=most, last=last, blind=tuple(blind))
+    return trends(directory, reader, enterprise, {point: window.stale_ms}, window)[point]
 
 
-def _asked(
-    connection: duckdb.DuckDBPyConnection, paths: list[Path], point: PointCode, window: Window
-) -> tuple[list[tuple[int, float | None, float | None, float | None]], list[tuple[int, int]]]:
-    """Return the steps, and where the point was stale; the files are read once."""
-    if paths:
-        connection.read_parquet([str(path) for path in paths]).create_view("sealed")
-    else:
-        empty = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _SEALED.items())
-        connection.execute(f"CREATE VIEW sealed AS SELECT {empty} WHERE false")
-    connection.execute(
-        _RULING,
-        {
-            "point": point,
-            "reach": window.reach,
-            "at_to": window.at_to,
-            "bad": int(Quality.BAD),
-            "test": int(Quality.TEST),
-        },
-    )
-    steps = {"at_from": window.at_from, "at_to": window.at_to, "width": window.width}
-    return connection.execute(_STEPS, steps).fetchall(), _blind(connection, window)
-
-
-def _found(
+def trends(
     directory: Path,
     reader: StreamReader,
     enterprise: EnterpriseId,
-    point: PointCode,
+    stale_ms: dict[PointCode, int | None],
     window: Window,
-) -> tuple[list[Path], pa.Table, int | None]:
-    """Return the segments of a window, what of the log is not in them, and how far that reaches.
+) -> dict[PointCode, TrendColumns]:
+    """Return several points over a window, each with its own `stale_ms` in place of the window's.
 
-    The sealer and retention go on meanwhile: what was sealed and removed in between is looked for
-    among the segments again.
+    The files are opened once for all of them.
     """
-    paths, sealed_to = _sealed(directory, window)
-    for _ in range(TRIES):
-        try:
-            return paths, *_tail(reader, enterprise, point, (sealed_to, window.at_to))
-        except Truncated as gone:
-            paths, newer = _sealed(directory, window)
-            # Removed before it was sealed: what is left is still worth showing.
-            sealed_to = newer if newer > sealed_to else gone.first - 1
-    return paths, *_tail(reader, enterprise, point, (reader.end(enterprise), window.at_to))
+    longest = max((one or 0 for one in stale_ms.values()), default=0)
+    window = msgspec.structs.replace(window, stale_ms=longest)
+    seen = look(directory, reader, enterprise, (window.reach, window.at_to))
+    asked = frozenset(str(point) for point in stale_ms)
+    drawn = _by_minutes(seen, asked, window) if window.by_minutes else _by_rows(seen, asked, window)
+    found = {}
+    for point, stale in stale_ms.items():
+        own = msgspec.structs.replace(window, stale_ms=stale)
+        steps, values = drawn[point]
+        blind = _unread(_blind(values, own), seen.tail.reached, own)
+        found[point] = msgspec.structs.replace(steps, blind=tuple(blind))
+    return found
 
 
-_SEALED = {
-    "point": "VARCHAR",
-    '"at"': "BIGINT",
-    "value": "DOUBLE",
-    "quality": "USMALLINT",
-    "epoch": "VARCHAR",
-    "seq": "BIGINT",
-    "nth": "INTEGER",
-}
+Values = NDArray[np.int64]
+"""Intervals `[from, to]`, shape (n, 2), ascending: in each a value came every `stale_ms` or sooner."""
 
 
-def _blind(connection: duckdb.DuckDBPyConnection, window: Window) -> list[tuple[int, int]]:
-    """Return where the point had no value for longer than it may."""
-    if window.stale_ms is None:
-        return []
-    first = connection.execute(_FIRST).fetchone()
-    begun = window.until if first is None or first[0] is None else int(first[0])
-    asked = {"until": window.until, "stale": window.stale_ms}
-    found = [(window.at_from, begun)]
-    for began, ended in connection.execute(_HOLES, asked).fetchall():
-        found.append((max(began + window.stale_ms, window.at_from), ended))
-    return [one for one in found if one[0] < one[1]]
+def _by_rows(
+    seen: Look, points: frozenset[str], window: Window
+) -> dict[str, tuple[TrendColumns, Values]]:
+    rows = seen.ruling(points, window.reach, window.at_to)
+    return {point: _thinned(rows.of(point), window) for point in points}
 
 
-def _sealed(directory: Path, window: Window) -> tuple[list[Path], int]:
-    """Return the segments that reach into a window, and the position up to which they are all.
-
-    What is sealed meanwhile is left out: it is read from the log.
-    """
-    if not (directory / FILE).exists():
-        return [], 0  # nothing has been sealed here yet
-    catalogue = Catalogue(directory)
-    try:
-        sealed_to = catalogue.sealed_to()
-        found = catalogue.segments(window.reach, window.at_to)
-    finally:
-        catalogue.close()
-    return [directory / SEGMENTS / one.path for one in found if one.pos_to <= sealed_to], sealed_to
+def _thinned(rows: Ruling, window: Window) -> tuple[TrendColumns, Values]:
+    instants = rows.at[rows.counts]
+    inside = rows.pick(rows.at >= window.at_from)
+    span = window.at_to - window.at_from + 1
+    step = (inside.at - window.at_from) * window.width // span
+    value = np.where(inside.counts, inside.value, np.nan)
+    columns = _columns(step, inside.at, (value, value, value))
+    return columns, np.stack([instants, instants], axis=1)
 
 
-def _tail(
-    reader: StreamReader, enterprise: EnterpriseId, point: PointCode, between: tuple[int, int]
-) -> tuple[pa.Table, int | None]:
-    """Return the point's rows behind a position, up to an instant, that are not sealed yet.
+def _by_minutes(
+    seen: Look, points: frozenset[str], window: Window
+) -> dict[str, tuple[TrendColumns, Values]]:
+    begin = -(-window.at_from // MINUTE_MS) * MINUTE_MS
+    end = (window.at_to + 1) // MINUTE_MS * MINUTE_MS
+    before = seen.ruling(points, window.reach, begin - 1)
+    behind = seen.ruling(points, end, window.at_to)
+    inside = before.pick(before.at >= window.at_from)
+    edges = [minutes_of(one) for one in (inside, behind) if len(one)]
+    whole = joined([*edges, seen.minutes(points, begin, end)])
+    base = window.at_from // MINUTE_MS * MINUTE_MS
+    step_ms = -(-(window.at_to + 1 - base) // (MINUTE_MS * window.width)) * MINUTE_MS
+    found = {}
+    for point in points:
+        mine = whole.pick(_of(whole, point))
+        last = np.where((mine.good > 0) & (mine.at_last == mine.ended), mine.last, np.nan)
+        step = (mine.minute - base) // step_ms
+        columns = _columns(step, mine.ended, (mine.least, mine.most, last))
+        reach = before.of(point)
+        values = _values(seen, point, mine, window.stale_ms)
+        earlier = reach.at[reach.counts & (reach.at < window.at_from)]
+        found[point] = columns, np.concatenate([np.stack([earlier, earlier], axis=1), values])
+    return found
 
-    Beside them how far they reach, if that is not the end of the log.
-    """
-    after, at_to = between
-    columns: dict[str, list[object]] = {name: [] for name in _TAIL.names}
-    reached: int | None = None
-    for _ in range(0, MOST_ENTRIES, READ_AT_ONCE):
-        entries = reader.read(enterprise, after, READ_AT_ONCE)
-        for stored in entries:
-            after = stored.pos
-            record = record_of(stored.data) if stored.kind == "samples" else None
-            if isinstance(record, SamplesRecord) and record.mark == "real":
-                reached = record.complete_to
-                _take(columns, record, point, at_to)
-        if len(entries) < READ_AT_ONCE:
-            return pa.table(columns, schema=_TAIL), None
-    return pa.table(columns, schema=_TAIL), reached
+
+def _of(whole: Minutes, point: str) -> NDArray[np.bool_]:
+    if point not in whole.points:
+        return np.zeros(len(whole), dtype=np.bool_)
+    mine: NDArray[np.bool_] = whole.point == whole.points.index(point)
+    return mine
 
 
-def _take(
-    columns: dict[str, list[object]], record: SamplesRecord, point: PointCode, at_to: int
-) -> None:
-    samples = record.samples
-    if point not in samples.layout:
+def _values(seen: Look, point: str, mine: Minutes, stale_ms: int | None) -> Values:
+    """Return where values came, minute by minute; by rows where one has a silence within."""
+    mine = mine.pick(np.greater(mine.good, 0))
+    intervals = np.stack([mine.at_first, mine.at_last], axis=1)
+    if not stale_ms:
+        return intervals
+    silent = mine.gap > stale_ms
+    if not silent.any():
+        return intervals
+    parts = [intervals[~silent]]
+    for hour in np.unique(mine.minute[silent] // HOUR_MS).tolist():
+        asked = np.flatnonzero(silent & (mine.minute // HOUR_MS == hour))
+        rows = seen.ruling(
+            frozenset([point]), int(mine.at_first[asked[0]]), int(mine.at_last[asked[-1]])
+        )
+        instants = rows.at[rows.counts]
+        of = np.isin(instants // MINUTE_MS * MINUTE_MS, mine.minute[asked])
+        # Of an hour whose rows are gone the ends are left: blind longer than it was, never less.
+        ends = np.unique(np.concatenate([instants[of], intervals[asked].ravel()]))
+        parts.append(np.stack([ends, ends], axis=1))
+    whole = np.concatenate(parts)
+    return whole[np.argsort(whole[:, 0], kind="stable")]
+
+
+def _columns(
+    step: NDArray[np.int64], at: NDArray[np.int64], told: tuple[NDArray[np.float64], ...]
+) -> TrendColumns:
+    """Return the steps of rows or minutes in order; `told`: least, most, last, nan for none."""
+    if not len(step):
+        return TrendColumns(at=(), least=(), most=(), last=(), blind=())
+    ends = np.flatnonzero(np.append(step[1:] != step[:-1], True))
+    begins = np.append(0, ends[:-1] + 1)
+    least, most, last = told
+    return TrendColumns(
+        at=tuple(at[ends].tolist()),
+        least=_or_none(np.fmin.reduceat(least, begins)),
+        most=_or_none(np.fmax.reduceat(most, begins)),
+        last=_or_none(last[ends]),
+        blind=(),
+    )
+
+
+def _or_none(values: NDArray[np.float64]) -> tuple[float | None, ...]:
+    return tuple(None if value != value else value for value in values.tolist())  # noqa: PLR0124
+
+
+def _blind(values: Values, window: Window) -> Iterable[Span]:
+    """Yield where the point had no value for longer than it may."""
+    stale = window.stale_ms
+    if stale is None:
         return
-    places = (samples.point == samples.layout.index(point)) & (samples.at <= at_to)
-    for row in places.nonzero()[0].tolist():
-        columns["at"].append(int(samples.at[row]))
-        columns["value"].append(float(samples.value[row]))
-        columns["quality"].append(int(samples.quality[row]))
-        columns["epoch"].append(record.epoch)
-        columns["seq"].append(record.seq)
-        columns["nth"].append(row)
+    values = values[values[:, 0] >= window.reach]
+    begun = int(values[0, 0]) if len(values) else window.until
+    found = [(window.at_from, begun)]
+    ended = np.append(values[1:, 0], window.until)
+    found += [
+        (max(int(values[nth, 1]) + stale, window.at_from), int(ended[nth]))
+        for nth in np.flatnonzero(ended - values[:, 1] > stale).tolist()
+    ]
+    yield from (one for one in found if one[0] < one[1])
+
+
+def _unread(blind: Iterable[Span], reached: int | None, window: Window) -> list[Span]:
+    """Return where nothing is known, with what of the log was too much to read."""
+    if reached is None or reached >= window.until:
+        return list(blind)
+    kept = [one for one in blind if one[0] < reached]
+    return [*kept, (max(reached, window.at_from), window.until)]

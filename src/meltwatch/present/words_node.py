@@ -102,6 +102,22 @@ ORDER: dict[str, Words] = {
         "历史封存已停止({reason}):其他企业不受影响;请修复后重启封存进程",
         "Its history is sealed no more ({reason}): the others go on; mend it, restart the sealer",
     ),
+    "history.not_compacted": (
+        "历史不再整理({reason}):封存照常,不丢样本;请用备份修复该文件后重启封存进程",
+        "Compacted no more ({reason}); sealing goes on: restore the file, restart the sealer",
+    ),
+    "history.class_name": (
+        "保存类别名应为小写字母开头的字母、数字、下划线,至多 32 个,且不是 standard",
+        "A class is named by up to 32 of a-z 0-9 _, a letter first, and is not called standard",
+    ),
+    "history.class_of_nothing": (
+        "类别的 {pattern} 不符合任何测点:请核对测点编码(单元/名称,可用 * 和 ?)",
+        "{pattern} names no point: compare it with the points' codes (unit/name, * and ? allowed)",
+    ),
+    "history.minutes_shorter": (
+        "分钟汇总保存 {minutes_days} 天,短于原始样本 {raw_days} 天:应不短于它",
+        "Roll-ups are kept for {minutes_days} days, rows for {raw_days}: keep them no shorter",
+    ),
     "order.conflict": (
         "指令序号 {seq} 在核心进程已被另一内容占用:web 或核心的数据可能来自旧备份,请人工核对",
         "The core holds another order under {seq}: was web's or the core's data put back? Look",
