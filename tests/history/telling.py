@@ -53,7 +53,8 @@ def random_log(seed: int, frames: int) -> Log:
         rows = [
             (
                 f"u/{chance.randint(1, 5)}",
-                max(0, nth - (chance.randint(0, 40) if chance.random() < 0.2 else 0)) * STEP_MS,
+                max(0, nth - (chance.randint(0, 40) if chance.random() < 0.2 else 0)) * STEP_MS
+                + chance.choice([0, 0, 7_000, 59_999]),
                 float(chance.randint(0, 2)),
                 chance.choice([0, 0, 0, 1, 2]),
             )

@@ -3,67 +3,23 @@
 from __future__ import annotations
 
 import math
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meltwatch.apps.core import entry_of
 from meltwatch.history.catalogue import FILE, Catalogue, Segment
 from meltwatch.history.errors import Damaged, HistoryError
 from meltwatch.history.read import segment_paths
-from meltwatch.history.sealer import Sealer
-from meltwatch.history.trend import TrendColumns, Window, trend
+from meltwatch.history.trend import TrendColumns
 from meltwatch.ledger.errors import Truncated
-from meltwatch.ledger.memory import MemoryHome
 from meltwatch.ledger.port import Stored
-from meltwatch.model.encoding import record_of
-from meltwatch.model.ids import EnterpriseId, EpochId, PointCode, SourceId
-from meltwatch.model.log import Mark, SamplesRecord
-from meltwatch.model.sample import Row, batch_of
+from meltwatch.model.ids import PointCode
+from tests.history.scene import FLOW, Scene
 
-PLANT = EnterpriseId("plant")
-FLOW, OTHER = PointCode("well-1/flow"), PointCode("well-1/other")
+OTHER = PointCode("well-1/other")
 BAD = 2
-
-
-class Scene:
-    """A log, of which as much is sealed as a test likes."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.stream = MemoryHome().stream
-        self.seqs: dict[str, int] = {}
-
-    def frame(self, *rows: Row, epoch: str = "e1", mark: Mark = "real") -> None:
-        seq = self.seqs[epoch] = self.seqs.get(epoch, 0) + 1
-        record = SamplesRecord(
-            received_at=0,
-            source=SourceId("gw"),
-            epoch=EpochId(epoch),
-            seq=seq,
-            complete_from=0,
-            complete_to=max((row[1] for row in rows), default=0),
-            samples=batch_of(rows),
-            mark=mark,
-        )
-        self.stream.append(PLANT, [entry_of(record, f"gw/{epoch}", seq, bytes((seq,)) * 32)])
-
-    def seal(self) -> None:
-        with closing(Sealer(self.directory, PLANT)) as sealer:
-            for stored in self.stream.read(PLANT, sealer.sealed_to(), 10_000):
-                record = record_of(stored.data)
-                assert isinstance(record, SamplesRecord)
-                sealer.take(stored.pos, record)
-            sealer.seal(0)
-
-    def trend(
-        self, at_from: int, at_to: int, width: int = 1000, stale_ms: int | None = None
-    ) -> TrendColumns:
-        window = Window(at_from=at_from, at_to=at_to, width=width, stale_ms=stale_ms)
-        return trend(self.directory, self.stream, PLANT, FLOW, window)
 
 
 @pytest.fixture

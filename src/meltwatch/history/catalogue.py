@@ -159,6 +159,10 @@ class Catalogue:
         """Return the segments of an hour; None: those of version 1, which may hold several."""
         return self._all(Segment, "segments WHERE hour IS ? ORDER BY pos_from, path", (hour,))
 
+    def late(self, before: int) -> list[Segment]:
+        """Return the files not compacted yet that end before an instant (ms UTC)."""
+        return self._all(Segment, "segments WHERE kind <> 'hour' AND at_to < ?", (before,))
+
     def open_hours(self) -> list[tuple[int | None, int]]:
         """Return the hours that hold files not compacted yet, and how many, ascending."""
         hour = "hour" if self._version > 1 else "NULL"

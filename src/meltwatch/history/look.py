@@ -42,6 +42,11 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     coverage: Coverage
     begins: Derived | None = None
 
+    @property
+    def begin(self) -> int:
+        """Return from where on its rows say all that `held` does not, ms UTC."""
+        return self.begins.hour * HOUR_MS if self.begins else -(1 << 63)
+
     def rows(self, points: Points | None, at_from: int, at_to: int) -> Rows:
         """Return the rows of some points (None: of all) in `[at_from, at_to]`, settled."""
         if at_from > at_to:
@@ -113,7 +118,8 @@ def look(
 ) -> Look:
     """Take a look at `[at_from, at_to]` (ms UTC); raises what history and ledger raise.
 
-    `with_held`: from the last hour on of whose beginning it is known what every point held.
+    `with_held`: from the last hour on of whose beginning it is known what every point held, with
+    what has come since of hours before it.
     """
     view, coverage, begins = _files(directory, window, with_held=with_held)
     after = view.sealed_to
@@ -176,10 +182,13 @@ def _files(
     catalogue = Catalogue(directory)
     try:
         begins = catalogue.held(window[0] // HOUR_MS) if with_held else None
-        first: int | None = window[0]
-        if with_held:
-            first = begins.hour * HOUR_MS if begins else None
-        return catalogue.view(first, window[1]), catalogue.coverage(), begins
+        if not with_held:
+            return catalogue.view(*window), catalogue.coverage(), None
+        first = begins.hour * HOUR_MS if begins else None
+        view = catalogue.view(first, window[1])
+        late = catalogue.late(first) if first is not None else []
+        view = msgspec.structs.replace(view, segments=[*late, *view.segments])
+        return view, catalogue.coverage(), begins
     finally:
         catalogue.close()
 

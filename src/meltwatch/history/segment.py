@@ -117,11 +117,17 @@ def read_facts(metadata: Any, place: str) -> Facts:
 
 
 def rows_of(table: Any) -> Rows:
-    """Return the rows of a table, or of some of its row groups, that was read from a segment."""
+    """Return the rows of a table, or of some of its row groups, that was read from a segment.
+
+    Columns that were not read are zero.
+    """
     table = table.combine_chunks()
     columns: dict[str, Any] = {}
     for name in COLUMNS:
-        if name in _NAMED:
+        if name not in table.column_names:
+            columns[name] = np.zeros(table.num_rows, DTYPES[name])
+            columns |= {f"{name}s": ("",)} if name in _NAMED else {}
+        elif name in _NAMED:
             columns[f"{name}s"], columns[name] = _named(table.column(name))
         else:
             columns[name] = table.column(name).to_numpy().astype(DTYPES[name], copy=False)

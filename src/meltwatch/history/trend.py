@@ -105,7 +105,7 @@ def trends(
 
 
 Values = NDArray[np.int64]
-"""Intervals `[from, to]`, shape (n, 2), ascending: in each a value came every `stale_ms` or sooner."""
+"""Intervals `[from, to]`, shape (n, 2), ascending: in each values came close enough together."""
 
 
 def _by_rows(

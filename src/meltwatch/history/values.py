@@ -60,22 +60,25 @@ def values_at(
         found = after_samples(found, _ruling_of(picked, told[move[picked.point]] == 1))
     disputed = frozenset(name for name, nth in names.items() if told[nth] > 1)
     if disputed:
-        found = after_samples(found, _brought_together(seen, disputed, at))
+        found = after_samples(found, seen.ruling(disputed, seen.begin, at))
+    late = _late(parts, seen.begin)
+    if late:
+        earlier = look(directory, reader, enterprise, (min(late.values()), at), with_held=True)
+        found = _with_late(found, late, earlier, at)
     return found
 
 
 def _parts(seen: Look, points: Points | None, at: int) -> Iterator[Rows]:
     """Yield the rows up to an instant, file by file; what is asked of them is not all columns."""
-    begin = _LONG_AGO
     rows = seen.tail.rows
     tail = merged([rows.pick(rows.at <= at)])
     if points is not None:
         wanted = np.asarray([name in points for name in tail.points], dtype=np.bool_)
         tail = tail.pick(wanted[tail.point])
     yield tail
-    for one in seen.segments(begin, at):
+    for one in seen.segments(_LONG_AGO, at):
         path = seen.directory / SEGMENTS / one.path
-        yield from read_part(path, points, (begin, at), _SOME)
+        yield from read_part(path, points, (_LONG_AGO, at), _SOME)
 
 
 def _lasts(part: Rows, move: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -86,10 +89,33 @@ def _lasts(part: Rows, move: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDAr
     return move[point[ends]], part.at[good[ends]]
 
 
-def _brought_together(seen: Look, disputed: Points, at: int) -> Ruling:
-    begin = _LONG_AGO + 1
-    told = seen.ruling(disputed, begin, at)
-    return told.pick(told.counts)
+def _late(parts: list[Rows], begin: int) -> dict[str, int]:
+    """Return the points of which something came late for before `begin`, and its first instant.
+
+    What they held then may not be so any more: the hours are not compacted anew yet.
+    """
+    found: dict[str, int] = {}
+    for part in parts:
+        before = part.pick(part.at < begin)
+        for place in np.unique(before.point).tolist():
+            name, first = part.points[place], int(before.at[before.point == place].min())
+            found[name] = min(found.get(name, first), first)
+    return found
+
+
+def _with_late(found: Held, late: dict[str, int], seen: Look, at: int) -> Held:
+    """Return what is held, of late points from a look that begins before what came late."""
+    points = frozenset(late)
+    others = _some(found, frozenset(found.points) - points)
+    own = after_samples(_some(seen.held(), points), seen.ruling(points, seen.begin, at))
+    whole = Ruling(
+        points=own.points,
+        point=np.arange(len(own), dtype="<i4"),
+        at=own.at,
+        value=own.value,
+        quality=own.quality,
+    )
+    return after_samples(others, whole)
 
 
 def _ruling_of(rows: Rows, which: NDArray[np.bool_]) -> Ruling:
