@@ -14,6 +14,7 @@ from meltwatch.apps.audit import run_verify
 from meltwatch.apps.core_process import run_core
 from meltwatch.apps.demo.demo import run_demo
 from meltwatch.apps.gateway_file import run_gateway
+from meltwatch.apps.history import add_history_commands
 from meltwatch.apps.node import node_of
 from meltwatch.apps.play import Play, play, speed_of
 from meltwatch.apps.quarantine import line_of, quarantine
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("--data", type=Path, required=True, help="the directory that core uses")
     kept.add_argument("--enterprise", required=True)
     kept.set_defaults(run=_quarantine)
+    add_history_commands(commands.add_parser("history", help="ask what was measured"))
     _add_simulate(commands.add_parser("simulate", help="serve a simulated plant over OPC UA"))
     gateway = commands.add_parser("gateway", help="read an OPC UA server, send it to the node")
     gateway.add_argument("--config", type=Path, required=True, help="the gateway's file, *.yaml")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -17,7 +18,10 @@ from meltwatch.apps.seal import HISTORY, LEDGER
 from meltwatch.apps.signals import signalled
 from meltwatch.clock import Clock, SystemClock
 from meltwatch.errors import Problem
-from meltwatch.history.trend import TrendColumns, Window, trend
+from meltwatch.history.export import Format
+from meltwatch.history.held import Held, nothing_held
+from meltwatch.history.queries import Gaps, History
+from meltwatch.history.trend import TrendColumns, Window
 from meltwatch.ledger.reading import EmbeddedReader
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.model.reason import Params
@@ -35,7 +39,7 @@ EMPTY = TrendColumns(at=(), least=(), most=(), last=(), blind=())
 
 
 class HistoryTrends:
-    """Trends of a data directory: what is sealed, and what the ledger holds behind it."""
+    """What was, of a data directory: what is sealed, and what the ledger holds behind it."""
 
     def __init__(self, data: Path, node: Node, clock: Clock) -> None:
         """Read beside core and sealer; the ledger may not be there yet."""
@@ -52,13 +56,46 @@ class HistoryTrends:
             stale_ms=self.node.plants[enterprise].points[point].stale_ms,
             now=self.clock.wall_ms(),
         )
+        with self._history(enterprise) as history:
+            return history.window({point: window.stale_ms}, window)[point] if history else EMPTY
+
+    def snapshot(self, enterprise: EnterpriseId, at: int, points: Sequence[PointCode]) -> Held:
+        """Return what points held at an instant."""
+        with self._history(enterprise) as history:
+            return history.snapshot(at, points) if history else nothing_held()
+
+    def gaps(
+        self, enterprise: EnterpriseId, at_from: int, at_to: int, points: Sequence[PointCode]
+    ) -> Gaps:
+        """Return the gap map of a window."""
+        plant = self.node.plants[enterprise]
+        stale = {point: plant.points[point].stale_ms for point in points}
+        with self._history(enterprise) as history:
+            if history is None:
+                return Gaps(sources=(), silent={})
+            return history.gaps((at_from, at_to), plant.sources, stale)
+
+    def export(
+        self,
+        enterprise: EnterpriseId,
+        points: Sequence[PointCode],
+        at_from: int,
+        at_to: int,
+        form: Format,
+    ) -> Iterator[bytes]:
+        """Yield the bytes of a file."""
+        with self._history(enterprise) as history:
+            if history is not None:
+                yield from history.export(points, (at_from, at_to), form)
+
+    @contextmanager
+    def _history(self, enterprise: EnterpriseId) -> Iterator[History | None]:
+        """Open an enterprise's history; None before the core has made a ledger."""
         if not (self.data / LEDGER).is_dir():
-            return EMPTY  # the core has not made it yet
-        reader = EmbeddedReader(self.data / LEDGER)
-        try:
-            return trend(self.data / HISTORY / enterprise, reader, enterprise, point, window)
-        finally:
-            reader.close()
+            yield None
+            return
+        with closing(EmbeddedReader(self.data / LEDGER)) as reader:
+            yield History(self.data / HISTORY / enterprise, reader, enterprise)
 
 
 def run_web(node: Node, data: Path, *, host: str, port: int, behind_https: bool = False) -> None:

@@ -49,6 +49,10 @@ WHAT: dict[str, Words] = {
         "width 应在 1 与 {most} 之间",
         "width must lie between 1 and {most}",
     ),
+    "history.many_points": (
+        "一次至多 {most} 个测点:请分次查询",
+        "{most} points at most in one request: ask in several",
+    ),
     "trend.busy": (
         "趋势查询过多:请 {retry_after_s} 秒后重试",
         "Too many trends are asked for: try again in {retry_after_s} s",

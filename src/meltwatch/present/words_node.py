@@ -106,6 +106,31 @@ ORDER: dict[str, Words] = {
         "历史不再整理({reason}):封存照常,不丢样本;请用备份修复该文件后重启封存进程",
         "Compacted no more ({reason}); sealing goes on: restore the file, restart the sealer",
     ),
+    "history.no_instant": (
+        "{told} 不是时刻:请写带时区的 ISO 8601(如 2026-11-24T08:00:00+08:00)或毫秒数",
+        "{told} is no instant: ISO 8601 with a zone (2026-11-24T08:00:00+08:00), or ms since 1970",
+    ),
+    "history.window": (
+        "时间窗的终点 {to} 应在起点 {from} 之后",
+        "The window ends at {to}, not after its beginning {from}",
+    ),
+    "history.width": ("步数应不少于 1", "At least one step is wanted"),
+    "history.no_point": (
+        "请用 --point 单元/名称 指定至少一个测点",
+        "Name at least one point: --point unit/name",
+    ),
+    "history.no_ledger": (
+        "此处没有台账:请给出核心进程所用的数据目录",
+        "There is no ledger here: give the data directory that the core uses",
+    ),
+    "history.no_enterprise": (
+        "这里没有企业 {enterprise} 的数据:请核对节点文件中的企业编号",
+        "There is nothing of {enterprise} here: compare it with the ids in the node file",
+    ),
+    "history.unreadable": (
+        "历史数据无法读取({reason}):请检查磁盘,或用备份恢复该文件",
+        "History cannot be read ({reason}): check the disk, or restore the file from a copy",
+    ),
     "history.class_name": (
         "保存类别名应为小写字母开头的字母、数字、下划线,至多 32 个,且不是 standard",
         "A class is named by up to 32 of a-z 0-9 _, a letter first, and is not called standard",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from litestar import Litestar
 
+from meltwatch.history.export import Format
+from meltwatch.history.held import Held, after_samples, nothing_held
+from meltwatch.history.queries import Gap, Gaps
+from meltwatch.history.ruling import Ruling
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.present.api.app import make_app
 from meltwatch.present.api.outbox import Outbox
@@ -46,6 +51,38 @@ class ScriptedTrends:
     ) -> Columns:
         self.asked.append((enterprise, point, at_from, at_to, width))
         return Columns([at_to], [1.0], [3.0], [None], [(at_from, at_from + 5)])
+
+    def snapshot(self, enterprise: EnterpriseId, at: int, points: Sequence[PointCode]) -> Held:
+        self.asked.append((enterprise, at, tuple(points)))
+        return after_samples(
+            nothing_held(),
+            Ruling(
+                points=tuple(points[:1]),
+                point=np.zeros(1, "<i4"),
+                at=np.asarray([at]),
+                value=np.asarray([2.5]),
+                quality=np.asarray([1], "<u2"),
+            ),
+        )
+
+    def gaps(
+        self, enterprise: EnterpriseId, at_from: int, at_to: int, points: Sequence[PointCode]
+    ) -> Gaps:
+        self.asked.append((enterprise, at_from, at_to, tuple(points)))
+        gap = Gap(source="gw", state="lost", begins=at_from, ends=at_to)
+        return Gaps(sources=(gap,), silent=dict.fromkeys(points, ((at_from, at_to),)))
+
+    def export(
+        self,
+        enterprise: EnterpriseId,
+        points: Sequence[PointCode],
+        at_from: int,
+        at_to: int,
+        form: Format,
+    ) -> Iterator[bytes]:
+        self.asked.append((enterprise, tuple(points), at_from, at_to, form))
+        yield b"one\n"
+        yield b"two\n"
 
 
 class Stage:

@@ -22,7 +22,13 @@ from tests.present.api.stage import Stage, on_stage
 pytestmark = pytest.mark.anyio
 
 PLACES = {"enterprise": CAST, "occurrence": HORN, "case": ONE, "path": "plant/some"}
-QUERY = {"trend": "?point=well-1/mould_flow&from=1749999990000&to=1750000000000&width=10"}
+WINDOW = "?point=well-1/mould_flow&from=1749999990000&to=1750000000000"
+QUERY = {
+    "trend": f"{WINDOW}&width=10",
+    "snapshot": "?at=1750000000000",
+    "gaps": WINDOW,
+    "export": WINDOW,
+}
 BODIES: dict[str, dict[str, str]] = {
     "verify": {"found": "valve shut"},
     "handle": {"measure": "opened"},

@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 
-from meltwatch.present.api import orders, plants, session, streams
+from meltwatch.present.api import history, orders, plants, session, streams
 from meltwatch.present.api.guard import guard_of
 from meltwatch.present.api.openapi import document_route
 from meltwatch.present.api.refusals import ApiRefused, say_later, say_no, say_no_to_http, say_sorry
@@ -63,6 +63,10 @@ API: tuple[HTTPRouteHandler, ...] = (
     plants.plant,
     plants.picture,
     plants.trend,
+    history.snapshot,
+    history.last,
+    history.gaps,
+    history.export,
     streams.plant_live,
     streams.overview_live,
     orders.acknowledge,

@@ -69,16 +69,13 @@ async def trend(
         problems.append(Problem("query/width", "trend.width", {"most": MOST_WIDTH}))
     if problems:
         raise ApiRefused(400, *problems)
-    if web.drawing.statistics().tasks_waiting >= MOST_DRAWINGS_WAITING:
-        problem = Problem("", "trend.busy", {"retry_after_s": RETRY_S})
-        raise ApiRefused(503, problem, headers={"retry-after": str(RETRY_S)})
+    bounded(web)
     try:
         columns = await anyio.to_thread.run_sync(
             web.trends.trend, name, code, at_from, at_to, width, limiter=web.drawing
         )
     except (HistoryError, LedgerError) as error:  # never drawn as "no data"
-        problem = Problem("", "trend.unreadable", {"reason": str(error)})
-        raise ApiRefused(503, problem, headers={"retry-after": str(RETRY_S)}) from error
+        raise unreadable(error) from error
     return Trend(
         point=point,
         at_from=at_from,
@@ -89,6 +86,19 @@ async def trend(
         last=tuple(columns.last),
         blind=tuple(columns.blind),
     )
+
+
+def bounded(web: Web) -> None:
+    """Raise ApiRefused when too many wait to read history."""
+    if web.drawing.statistics().tasks_waiting >= MOST_DRAWINGS_WAITING:
+        problem = Problem("", "trend.busy", {"retry_after_s": RETRY_S})
+        raise ApiRefused(503, problem, headers={"retry-after": str(RETRY_S)})
+
+
+def unreadable(error: Exception) -> ApiRefused:
+    """Return the refusal for a history that cannot be read."""
+    problem = Problem("", "trend.unreadable", {"reason": str(error)})
+    return ApiRefused(503, problem, headers={"retry-after": str(RETRY_S)})
 
 
 def configured(web: Web, enterprise: EnterpriseId) -> Configured:

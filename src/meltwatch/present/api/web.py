@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,6 +16,9 @@ from litestar.di import NamedDependency
 from meltwatch import __version__
 from meltwatch.clock import Clock
 from meltwatch.errors import Problem
+from meltwatch.history.export import Format
+from meltwatch.history.held import Held
+from meltwatch.history.queries import Gaps
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.model.site import Site
 from meltwatch.present.api.outbox import Outbox
@@ -44,7 +47,28 @@ class TrendColumns(Protocol):
 
 
 class Trends(Protocol):
-    """Who answers trends; called in a thread."""
+    """Who answers what was; called in a thread. Instants are ms UTC."""
+
+    def snapshot(self, enterprise: EnterpriseId, at: int, points: Sequence[PointCode]) -> Held:
+        """Return what points held at an instant."""
+        ...
+
+    def gaps(
+        self, enterprise: EnterpriseId, at_from: int, at_to: int, points: Sequence[PointCode]
+    ) -> Gaps:
+        """Return the gap map of a window, and where points were silent."""
+        ...
+
+    def export(
+        self,
+        enterprise: EnterpriseId,
+        points: Sequence[PointCode],
+        at_from: int,
+        at_to: int,
+        form: Format,
+    ) -> Iterator[bytes]:
+        """Yield the bytes of a file; nothing is read before the first are asked for."""
+        ...
 
     def trend(
         self, enterprise: EnterpriseId, point: PointCode, at_from: int, at_to: int, width: int
