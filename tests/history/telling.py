@@ -129,6 +129,7 @@ def differences(directory: Path, told: Iterable[Told]) -> list[tuple[object, ...
 def ask(directory: Path, sql: str) -> list[tuple[object, ...]]:
     """Run snippets of the document over a directory and return what the last query says."""
     placed = sql.replace("'segments/", f"'{directory}/segments/")
+    placed = placed.replace("'minutes/", f"'{directory}/minutes/")
     placed = placed.replace("'told.csv'", f"'{directory}/told.csv'")
     with duckdb.connect(config={"threads": 1}) as connection:
         rows: list[tuple[object, ...]] = connection.execute(placed).fetchall()

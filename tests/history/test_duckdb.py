@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +16,7 @@ from meltwatch.history.read import check, read_rows
 from meltwatch.history.sealer import Sealer
 from meltwatch.model.log import Mark
 from tests.history.telling import (
+    DOCUMENT,
     PLANT,
     Log,
     ask,
@@ -123,4 +128,52 @@ def test_a_segment_tells_its_version(tmp_path: Path) -> None:
         "meltwatch.rows": "2",
         "meltwatch.at_from": "5",
         "meltwatch.at_to": "7",
+    }
+
+
+def blocks() -> dict[str, str]:
+    """Return the Python of the document by what its first line says that it needs."""
+    found = re.findall(r"```python\n# (\w+)\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    return dict(found)
+
+
+def compacted(directory: Path) -> Log:
+    log = random_log(9, 200)
+    seal(directory, log, {50, 120})
+    with closing(Sealer(directory, PLANT)) as sealer:
+        sealer.compact(10**12)
+    return log
+
+
+def test_pyarrow_reads_the_files_that_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = compacted(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    told: dict[str, Any] = {}
+    exec(blocks()["pyarrow"], told)  # noqa: S102  # the document's own words
+    wanted = [(at, value) for point, at, value, _ in kept(log) if point == "u/1" and at < 3_600_000]
+    rows = told["rows"].to_pydict()
+    assert sorted(zip(rows["at"], rows["value"], strict=True)) == sorted(wanted)
+
+
+def test_polars_finds_what_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("polars")
+    log = compacted(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    told: dict[str, Any] = {}
+    exec(blocks()["polars"], told)  # noqa: S102  # the document's own words
+    rows = told["ruling"].to_dicts()
+    assert {(row["point"], row["at"]): row["value"] for row in rows} == rulers(log)
+
+
+def test_roll_ups_by_the_hour_are_what_rules(tmp_path: Path) -> None:
+    log = compacted(tmp_path)
+    hours: dict[tuple[str, int], list[float]] = {}
+    for (point, at), value in sorted(rulers(log).items()):
+        hours.setdefault((point, at // 3_600_000), []).append(value)
+    found = ask(tmp_path, snippets()["by_hour"] + "FROM by_hour WHERE good > 0")
+    assert {(row[0], row[1]): row[2:] for row in found} == {
+        place: (len(told), min(told), max(told), pytest.approx(sum(told) / len(told)), told[-1])
+        for place, told in hours.items()
     }
