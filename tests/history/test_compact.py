@@ -164,3 +164,33 @@ def test_a_history_of_version_1_is_read_and_brought_up(tmp_path: Path) -> None:
     assert scene.history.window({PointCode("u/a"): None}, window)[PointCode("u/a")] == drawn
     assert view(scene) == [("hour", 0, STANDARD), ("hour", 1, STANDARD)]
     assert check(directory) == []
+
+
+def test_the_golden_history_of_version_2_is_read(tmp_path: Path) -> None:
+    """Written by the first program of version 2: segments, a delta, hours, roll-ups, held."""
+    directory = tmp_path / "history"
+    shutil.copytree(GOLDEN / "history-2", directory)
+    assert check(directory) == []
+    rows = read_rows(directory)
+    points = [rows.points[place] for place in rows.point.tolist()]
+    columns = (rows.at.tolist(), rows.value.tolist(), rows.quality.tolist())
+    assert list(zip(points, *columns, strict=True)) == [
+        ("u/a", HOUR_MS - 2000, 1.0, 0),
+        ("u/a", HOUR_MS - 1000, 2.0, 1),
+        ("u/a", HOUR_MS - 1000, 9.0, 16),
+        ("u/a", HOUR_MS + 1000, 3.0, 0),
+        ("u/a", HOUR_MS + 1000, 30.0, 64),
+        ("u/a", 2 * HOUR_MS + 2000, 4.0, 0),
+        ("u/b", HOUR_MS - 1000, 5.0, 0),
+        ("u/b", HOUR_MS, 7.0, 2),
+        ("井/压力", HOUR_MS - 1000, 0.1 + 0.2, 128),
+    ]
+    scene = Scene(directory)
+    found = scene.history.snapshot(HOUR_MS + 500)
+    assert dict(zip(found.points, found.value.tolist(), strict=True)) == {
+        "u/a": 9.0, "u/b": 5.0, "井/压力": 0.1 + 0.2
+    }  # fmt: skip
+    assert held_at(scene, 1) == {"u/a": 2.0, "u/b": 5.0, "井/压力": 0.1 + 0.2}
+    window = Window(at_from=HOUR_MS, at_to=2 * HOUR_MS - 1, width=2)
+    assert scene.history.window({PointCode("u/a"): None}, window)[PointCode("u/a")].last == (3.0,)
+    assert scene.history.gaps((0, 2)).sources[0].state == "complete"

@@ -21,6 +21,7 @@ from meltwatch.history.coverage import Coverage, Kept, union
 from meltwatch.history.disk import SEGMENTS, sync_directory
 from meltwatch.history.errors import (
     Damaged,
+    NothingYet,
     OtherEnterprise,
     OutOfOrder,
     Unavailable,
@@ -314,6 +315,8 @@ class Catalogue:
         connection = self._connection
         if enterprise is None:
             connection.execute("PRAGMA query_only = ON")
+            if not schema.has_tables(connection):
+                raise NothingYet(str(self.path), "empty")
             self._expect()
             return
         # The stamp is part of the transaction: a file without one holds nothing yet.

@@ -4,6 +4,7 @@
     ├── HistoryError
     │   ├── InUse             another sealer writes here: stop it, then open again
     │   ├── Unavailable       the disk or the catalogue failed: nothing sealed, seal again
+    │   │   └── NothingYet    a catalogue that its sealer is just making: nothing is sealed
     │   ├── UnknownFormat     written by another version: tell the operator, touch nothing
     │   └── Damaged           a segment is not what was sealed: restore it from a copy
     └── Bug
@@ -39,6 +40,10 @@ class Unavailable(HistoryError):
         self.place = place
         self.reason = reason
         super().__init__(f"{place}: {reason}")
+
+
+class NothingYet(Unavailable):
+    """A catalogue without a table, which its sealer is just making: read it as empty."""
 
 
 class UnknownFormat(HistoryError):

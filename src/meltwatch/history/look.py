@@ -19,6 +19,7 @@ from meltwatch.history import held, minutes
 from meltwatch.history.catalogue import FILE, HOUR_MS, Catalogue, Derived, Segment, View
 from meltwatch.history.coverage import Coverage, joined_coverage
 from meltwatch.history.disk import HELD, MINUTES, SEGMENTS, open_parquet
+from meltwatch.history.errors import NothingYet
 from meltwatch.history.minutes import Minutes, minutes_of
 from meltwatch.history.rows import COLUMNS, Rows, no_rows
 from meltwatch.history.ruling import Ruling, ruling
@@ -177,9 +178,13 @@ def read_minutes(path: Path, points: Points, between: tuple[int, int]) -> list[M
 def _files(
     directory: Path, window: tuple[int, int], *, with_held: bool
 ) -> tuple[View, Coverage, Derived | None]:
+    nothing: tuple[View, Coverage, Derived | None] = (View(0, [], []), {}, None)
     if not (directory / FILE).exists():
-        return View(0, [], []), {}, None  # nothing has been sealed here yet
-    catalogue = Catalogue(directory)
+        return nothing
+    try:
+        catalogue = Catalogue(directory)
+    except NothingYet:
+        return nothing
     try:
         begins = catalogue.held(window[0] // HOUR_MS) if with_held else None
         if not with_held:
