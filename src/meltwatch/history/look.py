@@ -116,20 +116,21 @@ def look(
     window: tuple[int, int],
     *,
     with_held: bool = False,
+    with_coverage: bool = False,
 ) -> Look:
     """Take a look at `[at_from, at_to]` (ms UTC); raises what history and ledger raise.
 
     `with_held`: from the last hour on of whose beginning it is known what every point held, with
-    what has come since of hours before it.
+    what has come since of hours before it. `with_coverage`: it may be long, and few ask.
     """
-    view, coverage, begins = _files(directory, window, with_held=with_held)
+    view, begins = _files(directory, window, with_held=with_held)
     after = view.sealed_to
     for _ in range(TRIES):
         try:
             tail = read_tail(reader, enterprise, after)
             break
         except Truncated as gone:
-            view, coverage, begins = _files(directory, window, with_held=with_held)
+            view, begins = _files(directory, window, with_held=with_held)
             # Removed before it was sealed: what is left is still worth showing.
             after = view.sealed_to if view.sealed_to > after else gone.first - 1
     else:
@@ -138,7 +139,7 @@ def look(
         directory=directory,
         view=view,
         tail=tail,
-        coverage=joined_coverage([coverage, tail.coverage]),
+        coverage=joined_coverage([_coverage(directory), tail.coverage]) if with_coverage else {},
         begins=begins,
     )
 
@@ -169,7 +170,8 @@ def read_minutes(path: Path, points: Points, between: tuple[int, int]) -> list[M
         groups = _groups(file.metadata, points, ("point", "minute"), window)
         if not groups:
             return []
-        told = minutes.decode(file.read_row_groups(groups, use_threads=False))
+        columns = list(minutes.FOR_TRENDS)
+        told = minutes.decode(file.read_row_groups(groups, columns=columns, use_threads=False))
     wanted = np.asarray([name in points for name in told.points], dtype=np.bool_)
     mask = wanted[told.point] & (told.minute >= between[0]) & (told.minute < between[1])
     return [_tidy_minutes(told.pick(mask))] if mask.any() else []
@@ -177,8 +179,8 @@ def read_minutes(path: Path, points: Points, between: tuple[int, int]) -> list[M
 
 def _files(
     directory: Path, window: tuple[int, int], *, with_held: bool
-) -> tuple[View, Coverage, Derived | None]:
-    nothing: tuple[View, Coverage, Derived | None] = (View(0, [], []), {}, None)
+) -> tuple[View, Derived | None]:
+    nothing: tuple[View, Derived | None] = (View(0, [], []), None)
     if not (directory / FILE).exists():
         return nothing
     try:
@@ -188,12 +190,26 @@ def _files(
     try:
         begins = catalogue.held(window[0] // HOUR_MS) if with_held else None
         if not with_held:
-            return catalogue.view(*window), catalogue.coverage(), None
+            return catalogue.view(*window), None
         first = begins.hour * HOUR_MS if begins else None
         view = catalogue.view(first, window[1])
         late = catalogue.late(first) if first is not None else []
         view = msgspec.structs.replace(view, segments=[*late, *view.segments])
-        return view, catalogue.coverage(), begins
+        return view, begins
+    finally:
+        catalogue.close()
+
+
+def _coverage(directory: Path) -> Coverage:
+    """Return what is sealed of it: read after the files, it may say more than they, never less."""
+    if not (directory / FILE).exists():
+        return {}
+    try:
+        catalogue = Catalogue(directory)
+    except NothingYet:
+        return {}
+    try:
+        return catalogue.coverage()
     finally:
         catalogue.close()
 

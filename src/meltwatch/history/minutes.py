@@ -64,6 +64,9 @@ class Minutes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COLUMNS = tuple(name for name in Minutes.__struct_fields__ if name != "points")
+FOR_TRENDS = (
+    "point", "minute", "good", "least", "most", "last", "at_first", "at_last", "ended", "gap"
+)  # fmt: skip
 _FLOATS = ("least", "most", "first", "last", "total")
 _OF_VALUES = (*_FLOATS, "at_least", "at_most", "at_first", "at_last", "gap", "quality_last")
 _TYPES = {
@@ -128,7 +131,7 @@ def encode(minutes: Minutes, enterprise: str) -> bytes:
 
 
 def decode(table: Any) -> Minutes:
-    """Return the minutes of a table, or of some row groups, that was read from such a file."""
+    """Return the minutes of a table, or of some row groups; columns not read are zero."""
     column = table.column("point").unify_dictionaries()
     names = tuple(column.chunk(0).dictionary.to_pylist()) if column.num_chunks else ()
     places = [chunk.indices.to_numpy() for chunk in column.chunks]
@@ -136,6 +139,10 @@ def decode(table: Any) -> Minutes:
         "point": np.concatenate(places).astype("<i4") if places else np.empty(0, "<i4")
     }
     for name in COLUMNS[1:]:
+        if name not in table.column_names:
+            kind = "<f8" if name in _FLOATS else "<u2" if name == "quality_last" else "<i8"
+            told[name] = np.zeros(table.num_rows, kind)
+            continue
         read = table.column(name)
         if name in _OF_VALUES and name not in _FLOATS:
             read = read.fill_null(0)

@@ -74,7 +74,7 @@ class History:
         points: dict[PointCode, int | None] | None = None,
     ) -> Gaps:
         """Return the gap map of `(from, to]`; `sources` None: all that have ever sent."""
-        seen = look(*self._asked, window)
+        seen = look(*self._asked, window, with_coverage=True)
         wanted = sorted({name for name, _ in seen.coverage}) if sources is None else list(sources)
         told = [
             Gap(source=source, state=state, begins=begins, ends=ends)
