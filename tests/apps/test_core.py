@@ -14,7 +14,7 @@ from meltwatch.journey import Effect, Notice
 from meltwatch.ledger.embedded import EmbeddedHome
 from meltwatch.ledger.errors import Fenced, Unavailable
 from meltwatch.ledger.port import Appended, Conflict, Gap, Known
-from meltwatch.model.encoding import decode
+from meltwatch.model.encoding import UnknownEncoding, decode, encode
 from meltwatch.model.ids import EpochId, PointCode, SourceId
 from meltwatch.model.log import ConfigRecord, SamplesRecord
 from meltwatch.model.plant import Plant
@@ -85,6 +85,39 @@ def test_a_new_core_goes_on_where_the_old_one_stopped(
         with pytest.raises(Fenced):
             core.take_samples([frame(4, 0)])
     again.partition.renew()
+    home.close()
+
+
+def test_a_checkpoint_of_another_form_is_made_anew_from_the_log(
+    tmp_path: Path, plant: Plant
+) -> None:
+    """A program that keeps its state otherwise judges the log again, silently, and goes on."""
+    home = EmbeddedHome(tmp_path / "ledger", sync="off")
+    core = begin(home, plant)
+    core.take_samples([frame(0, 61), frame(1, 61), frame(2, 61)])
+    core.partition.checkpoint(core.committed, encode({"some": "older state"}))
+    again = begin(home, plant)
+    again.take_samples([frame(3, 0)])
+    raised = [one for one in effects(again) if isinstance(one, AlarmEvent)]
+    assert [one.told.value for one in raised] == ["raised", "returned"]
+    home.close()
+
+
+def test_a_checkpoint_of_another_form_without_its_log_is_refused(
+    tmp_path: Path, plant: Plant
+) -> None:
+    home = EmbeddedHome(tmp_path / "ledger", sync="off")
+    core = begin(home, plant)
+    hour = 3600
+    for second in range(3):
+        core.take_samples([frame(second, 61)])
+    later = [frame(3 + place * hour, 61, seq=4 + place) for place in range(3)]
+    for one in later:
+        core.take_samples([one])
+    core.partition.checkpoint(core.committed, encode({"some": "older state"}))
+    home.stream.retain({plant.enterprise: core.committed})
+    with pytest.raises(UnknownEncoding, match="checkpoint"):
+        begin(home, plant)
     home.close()
 
 

@@ -31,7 +31,7 @@ from meltwatch.ledger.port import (
     Partition,
     Stream,
 )
-from meltwatch.model.encoding import decode, encode, record_of
+from meltwatch.model.encoding import UnknownEncoding, decode, encode, record_of
 from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
 from meltwatch.model.log import (
     EventsRecord,
@@ -51,6 +51,9 @@ READ_AT_ONCE = 1_000
 LOOK_BACK = 2_000
 """How many positions back the newest values are looked for at a start."""
 CHECKPOINT_EVERY_MS = 30_000
+STATE_FORM = 2
+"""How a checkpoint keeps the journey's state: it is no record, and one of another form is not read,
+but made anew from the log. Form 1 had one engine for the whole plant."""
 CONFLICTS_KEPT = 256
 """Of how many epochs conflicts are remembered at most, and how many of each."""
 
@@ -228,7 +231,7 @@ class Core:
         """Keep the journey's state if the last one is old enough."""
         if now - self.checkpointed_at >= CHECKPOINT_EVERY_MS:
             self.come_in_line()
-            self.partition.checkpoint(self.committed, encode(self.journey.state))
+            self.partition.checkpoint(self.committed, _stored_of(self.journey.state))
             self.checkpointed_at = now
 
     def come_in_line(self) -> None:
@@ -250,10 +253,14 @@ class Core:
         """Take up what is on disk, whatever was in memory."""
         owned = self.partition.acquire()
         self.committed = owned.committed
-        self.journey = Journey.begin(self.enterprise)
-        if owned.state is not None:
-            self.journey = Journey(decode(owned.state, JourneyState))
-        self._catch_up(owned.checkpoint)
+        state = None if owned.state is None else _state_of(owned.state)
+        self.journey = Journey.begin(self.enterprise) if state is None else Journey(state)
+        try:
+            self._catch_up(0 if state is None else owned.checkpoint)
+        except Truncated as gone:
+            form = (owned.state or b"\0")[0]
+            told = f"checkpoint of form {form}, this program reads {STATE_FORM}"
+            raise UnknownEncoding(f"{told}; the log before {gone.first} is gone") from gone
         self._in_doubt = False
         self.observer.taken_up(self.journey.state)
 
@@ -329,6 +336,18 @@ class Core:
         happening = Happening(at=at, subject=subject, key=key, params=params)
         told = EventsRecord(received_at=at, source=SourceId(subject), events=(happening,))
         self.take_own(told)
+
+
+def _stored_of(state: JourneyState) -> bytes:
+    return bytes((STATE_FORM,)) + encode(state)
+
+
+def _state_of(stored: bytes) -> JourneyState | None:
+    """Return a checkpoint's state; None for one of another form: the log is judged again."""
+    if stored[:1] != bytes((STATE_FORM,)):
+        return None
+    state: JourneyState = decode(stored[1:], JourneyState)
+    return state
 
 
 def entry_of(record: Record, source: str, seq: int, digest: bytes) -> Entry:

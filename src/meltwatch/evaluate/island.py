@@ -5,6 +5,8 @@ gap. While some source has a gap or is offline, `live` goes on from there withou
 and what it says beyond `sure` is provisional. As a hole fills, `sure` moves into it; when nothing
 is missing any more, `sure` has caught up and `live` is gone. A correction behind `sure` runs it
 again from an *anchor*, what it was one to two minutes ago, over the samples kept since.
+
+Long because: every way of a frame moves the same two engines, and their order is the meaning.
 """
 
 from __future__ import annotations
@@ -12,9 +14,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
+from meltwatch.evaluate.corrections import corrections_of
 from meltwatch.evaluate.coverage import Coverage
 from meltwatch.evaluate.kept import (
     ANCHOR_EVERY_MS,
@@ -32,11 +32,11 @@ from meltwatch.evaluate.kept import (
 )
 from meltwatch.evaluate.node import Node, Transition
 from meltwatch.evaluate.plan import Plan
+from meltwatch.evaluate.through import begin, go_unknown, run_through
 from meltwatch.evaluate.twin import Twin
 from meltwatch.model.condition import Silent, Stuck
-from meltwatch.model.ids import ConditionId, PointCode, SourceId
+from meltwatch.model.ids import ConditionId, SourceId
 from meltwatch.model.log import Interval, SamplesRecord
-from meltwatch.model.quality import Quality
 
 
 class Island:
@@ -70,7 +70,13 @@ class Island:
         """Return what a frame of the real lane decides; `clock`: the latest instant ever told."""
         source = record.source
         coverage = self.coverage[source]
-        corrections = self._corrections(record, coverage)
+        corrections = corrections_of(
+            record,
+            coverage.covered,
+            oldest=self.state.anchors[0].frontiers.get(source, LONG_AGO),
+            sure=self.proven_to(source),
+            kept=[*self.state.behind.get(source, ()), *self.state.ahead.get(source, ())],
+        )
         back = coverage.offline_since is not None and coverage.advances(record)
         turns = self._come_back(record, coverage) if back else []
         opens = coverage.begins_run(record)
@@ -116,7 +122,7 @@ class Island:
             live = self._part()
             if run_end is not None:
                 live.blind(source, run_end + 1)
-            turns += self._note(_go_unknown(live, source, coverage.offline_since))
+            turns += self._note(go_unknown(live, source, coverage.offline_since))
         filled: list[Transition] = []
         if self.live is not None:
             filled = [one for one in self.sure.advance({}) if one.condition in self.state.parted]
@@ -261,7 +267,7 @@ class Island:
         live = self._part()
         self._put(self.state.ahead, record)
         live.feed(record.samples, record.epoch, record.seq)
-        found = self._run_through(live, record.source)
+        found = self._run(live, record.source)
         found += live.advance(self._frontiers(clock))
         return Outcome(self._note(found))
 
@@ -315,7 +321,7 @@ class Island:
         if not self.is_provisional():
             return []
         live = self._part()
-        found = [one for source in self.sources for one in self._run_through(live, source)]
+        found = [one for source in self.sources for one in self._run(live, source)]
         found += live.advance(self._frontiers(clock))
         return self._note(_in_order(found))
 
@@ -365,42 +371,20 @@ class Island:
         reached = self._complete_to(source)
         if reached is None:
             return []
-        return [*self._begin(engine, source, reached), *engine.advance({source: reached})]
-
-    def _begin(self, engine: Twin, source: SourceId, reached: int) -> list[Transition]:
-        """Let a source begin where it did: at the complete_to of its first frame."""
-        first = self.coverage[source].first_to
-        if source in engine.state.frontiers or first is None:
-            return []
-        return engine.advance({source: min(first, reached)})
+        return [
+            *begin(engine, source, self.coverage[source], reached),
+            *engine.advance({source: reached}),
+        ]
 
     def _complete_to(self, source: SourceId) -> int | None:
         """Return up to where everything of a source is complete: its first gap, if it has one."""
         gaps = self._gaps(source)
         return gaps[0][0] if gaps else self.coverage[source].run_end
 
-    def _run_through(self, engine: Twin, source: SourceId) -> list[Transition]:
-        """Run one source through its gaps, blind and unknown where nothing is complete."""
-        coverage = self.coverage[source]
+    def _run(self, engine: Twin, source: SourceId) -> list[Transition]:
+        """Run one source through its gaps, from where an engine is."""
         reached = engine.state.frontiers.get(source, self._start(source))
-        found: list[Transition] = []
-        for start, end in coverage.gaps(reached):
-            found += self._begin(engine, source, start)
-            found += engine.advance({source: start})
-            engine.blind(source, start + 1)
-            marks = [mark for mark in coverage.offline_marks if start < mark <= end]
-            found += _go_unknown(engine, source, min([*marks, end]))
-            found += engine.advance({source: end - 1})
-            engine.make_afresh(source, end)
-            found += engine.advance({source: end})
-        if coverage.run_end is not None:
-            found += self._begin(engine, source, coverage.run_end)
-            found += engine.advance({source: coverage.run_end})
-        if coverage.offline_since is not None:
-            if coverage.run_end is not None:
-                engine.blind(source, coverage.run_end + 1)
-            found += _go_unknown(engine, source, coverage.offline_since)
-        return found
+        return run_through(engine, source, self.coverage[source], reached)
 
     def _frontiers(self, clock: int) -> dict[SourceId, int]:
         """Return how far each source has come; one that is offline holds nobody back."""
@@ -486,43 +470,6 @@ class Island:
         clock = anchor.clock
         state.turns = [one for one in state.turns if clock is None or one.at > clock]
 
-    # corrections
-
-    def _corrections(self, record: SamplesRecord, coverage: Coverage) -> _Corrections:
-        at = record.samples.at
-        oldest = self.state.anchors[0].frontiers.get(record.source, LONG_AGO)
-        late = _within(at, coverage.covered) | (at <= oldest)
-        found = _Corrections()
-        if not late.any():
-            return found
-        sure = self.proven_to(record.source)
-        rows = list(record.samples.rows())
-        told = [rows[place] for place in np.flatnonzero(late).tolist()]
-        found.too_old = [(code, at) for code, at, _, _ in told if at <= oldest]
-        known = self._known(record.source, {(code, at) for code, at, _, _ in told})
-        for code, instant, value, quality in told:
-            if instant > oldest and _changes(known.get((code, instant), []), value, quality):
-                if instant <= sure:
-                    found.sure = True
-                else:
-                    found.beyond = True
-        return found
-
-    def _known(
-        self, source: SourceId, wanted: set[tuple[PointCode, int]]
-    ) -> dict[tuple[PointCode, int], list[tuple[float, int]]]:
-        """Return the (value, quality) told of some points and instants, in the order they came."""
-        least, greatest = min(at for _, at in wanted), max(at for _, at in wanted)
-        known: dict[tuple[PointCode, int], list[tuple[float, int]]] = {}
-        for kept in (self.state.behind, self.state.ahead):
-            for one in kept.get(source, []):
-                if one.last < least or one.first > greatest:
-                    continue
-                for code, at, value, quality in one.samples.rows():
-                    if (code, at) in wanted:
-                        known.setdefault((code, at), []).append((value, quality))
-        return known
-
     # sources offline
 
     def _come_back(self, record: SamplesRecord, coverage: Coverage) -> list[Transition]:
@@ -547,32 +494,6 @@ class Island:
             self.live.pass_clock(clock)
 
 
-class _Corrections:
-    """What a frame says of instants that were complete: too old, behind `sure`, or beyond it."""
-
-    def __init__(self) -> None:
-        self.too_old: list[tuple[PointCode, int]] = []
-        self.sure = self.beyond = False
-
-
-def _within(at: NDArray[np.int64], covered: list[Interval]) -> NDArray[np.bool_]:
-    """Return which instants lie in some interval."""
-    found = np.zeros(len(at), dtype=np.bool_)
-    if len(at) and covered and int(at.min()) <= covered[-1][1]:
-        for start, end in covered:
-            found |= (at > start) & (at <= end)
-    return found
-
-
-def _changes(known: list[tuple[float, int]], value: float, quality: int) -> bool:
-    """Return whether a sample says something that its equals of one instant do not."""
-    equal = [grade for other, grade in known if other == value]
-    last = known[-1][0] if known else None
-    return last != value or (
-        not quality & Quality.BAD and all(grade & Quality.BAD for grade in equal)
-    )
-
-
 def _since(engine: Twin) -> dict[ConditionId, Since]:
     """Return where an engine's conditions stand, but for those that the clock alone decides."""
     sources = engine.plan.sources
@@ -581,12 +502,6 @@ def _since(engine: Twin) -> dict[ConditionId, Since]:
 
 def _since_of(node: Node) -> Since:
     return Since(LONG_AGO if node.frontier is None else node.frontier, node.raised)
-
-
-def _go_unknown(engine: Twin, source: SourceId, at: int) -> list[Transition]:
-    found = engine.advance({source: at - 1})
-    engine.make_unknown(source, at)
-    return found
 
 
 def _closed(gap: Interval, after: list[Interval]) -> bool:
