@@ -14,6 +14,7 @@ from meltwatch.apps.audit import run_verify
 from meltwatch.apps.core_process import run_core
 from meltwatch.apps.demo.demo import run_demo
 from meltwatch.apps.gateway_file import run_gateway
+from meltwatch.apps.keeping import add_keeping, keeping_of
 from meltwatch.apps.node import node_of
 from meltwatch.apps.play import Play, play, speed_of
 from meltwatch.apps.quarantine import line_of, quarantine
@@ -120,6 +121,7 @@ def _add_core(core: argparse.ArgumentParser) -> None:
         default="full",
         help="off: do not wait for the disk (for trials only: a power cut loses what was taken)",
     )
+    add_keeping(core)
     core.set_defaults(run=_core)
 
 
@@ -140,6 +142,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--intake", type=port_of, default=8701, help="the port for gateways")
     serve.add_argument("--behind-https", action="store_true", help=BEHIND_HTTPS)
     serve.add_argument("--sync", choices=["full", "off"], default="full", help="as of core")
+    add_keeping(serve)
     serve.set_defaults(run=_serve)
 
 
@@ -190,6 +193,7 @@ def _core(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         sync=options.sync,
+        keeping=keeping_of(options),
         announce=announce,
     )
     return OK
@@ -219,7 +223,7 @@ def _serve(options: argparse.Namespace) -> int:
     told = {
         name: getattr(options, name) for name in ("host", "port", "intake", "sync", "behind_https")
     }
-    return serve(options.node, options.data, **told)
+    return serve(options.node, options.data, keeping=keeping_of(options), **told)
 
 
 def _web(options: argparse.Namespace) -> int:

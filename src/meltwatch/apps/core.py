@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -18,7 +19,7 @@ import msgspec
 from meltwatch.apps.core_order import WEB, Ordered, answer_of, deeds_of, digest_of, record_stored
 from meltwatch.errors import Bug, Problem
 from meltwatch.journey import Effect, Journey, JourneyState
-from meltwatch.ledger.errors import Truncated
+from meltwatch.ledger.errors import Truncated, Unavailable
 from meltwatch.ledger.port import (
     Appended,
     Conflict,
@@ -221,11 +222,16 @@ class Core:
         return TickRecord(at=at, offline=tuple(one for one, when in due.items() if when <= at))
 
     def checkpoint(self, now: int) -> None:
-        """Keep the journey's state if the last one is old enough."""
+        """Keep the journey's state if the last one is old enough.
+
+        One that the store cannot take now loses nothing, a start only takes longer: it is tried
+        again later, and ticks do not wait for it.
+        """
         if now - self.checkpointed_at >= CHECKPOINT_EVERY_MS:
             self.come_in_line()
-            self.partition.checkpoint(self.committed, encode(self.journey.state))
             self.checkpointed_at = now
+            with suppress(Unavailable):
+                self.partition.checkpoint(self.committed, encode(self.journey.state))
 
     def come_in_line(self) -> None:
         """After an unknown outcome, believe the disk and not the memory; else do nothing.

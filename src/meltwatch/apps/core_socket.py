@@ -16,13 +16,14 @@ from pathlib import Path
 
 import msgspec
 
+from meltwatch.apps.findings import Findings
 from meltwatch.apps.gathering import Gathering
 from meltwatch.apps.node import NodeRefused
 from meltwatch.errors import Problem
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.model.ids import EnterpriseId
 from meltwatch.present.intake import Receive, Scope, Send
-from meltwatch.present.live.core_line import Order, OrderRefused, OutOfTurn
+from meltwatch.present.live.core_line import Found, Order, OrderRefused, OutOfTurn
 from meltwatch.present.live.feed import Feed
 from meltwatch.present.live.listener import Listener
 from meltwatch.present.live.wire import BEAT, BEAT_S, PRIVATE, framed, is_private, socket_of
@@ -42,9 +43,15 @@ _MSGPACK = b"application/msgpack"
 class CoreSocket:
     """The ASGI application behind the local socket."""
 
-    def __init__(self, gathering: Gathering, feeds: Mapping[EnterpriseId, Feed]) -> None:
-        """Tell what feeds tell and hand orders to the cores."""
+    def __init__(
+        self,
+        gathering: Gathering,
+        feeds: Mapping[EnterpriseId, Feed],
+        findings: Findings | None = None,
+    ) -> None:
+        """Tell what feeds tell and what was found, and hand orders to the cores."""
         self.gathering = gathering
+        self.findings = findings or Findings()
         self.feeds = feeds
         self._listeners: list[Listener] = []
 
@@ -57,6 +64,8 @@ class CoreSocket:
                 await self._tell(receive, send)
             case "POST", "/orders":
                 await self._obey(receive, send)
+            case "GET", "/findings":
+                await _answer(send, 200, Found(self.findings.all()))
             case _:
                 await _answer(send, 404)
 

@@ -147,6 +147,11 @@ def guarded(place: Path) -> Iterator[None]:
         raise Unavailable(str(place), str(error)) from error
 
 
+def fold(connection: sqlite3.Connection) -> None:
+    """Copy the write-ahead log into its file as far as readers let it, waiting for nobody."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory durable, as its files already are."""
     handle = os.open(path, os.O_RDONLY)

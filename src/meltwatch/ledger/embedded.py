@@ -20,6 +20,7 @@ from meltwatch.ledger.database import (
     Opening,
     Sync,
     connect,
+    fold,
     guarded,
     open_writer,
     sync_directory,
@@ -81,6 +82,11 @@ class EmbeddedHome:
     def audit(self, after: int, limit: int) -> list[Row]:
         """Return up to `limit` audit rows with a number above `after`, by number."""
         return self._state.audit(after, limit)
+
+    def fold(self) -> None:
+        """Fold the write-ahead logs in, as far as readers let it, so that they grow no more."""
+        self._state.fold()
+        self._stream.fold()
 
     def close(self) -> None:
         """Close every file, the lock last."""
@@ -153,6 +159,13 @@ class EmbeddedStream(EmbeddedReader):
                 self._index.forget_files(firsts[len(gone)], removed)
                 self._shelf.remove(gone)
             return count
+
+    def fold(self) -> None:
+        """Fold the write-ahead logs in; raises `Unavailable`."""
+        with self._writing, guarded(self._directory):
+            fold(self._index.connection)
+            if self._log:
+                fold(self._log.connection)
 
     def close(self) -> None:
         """Close every file; safe to call twice."""

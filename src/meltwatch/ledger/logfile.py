@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meltwatch.ledger.admission import Held
-from meltwatch.ledger.database import Format, Opening, open_reader, open_writer, scalar, transaction
+from meltwatch.ledger.database import (
+    Format,
+    Opening,
+    fold,
+    open_reader,
+    open_writer,
+    scalar,
+    transaction,
+)
 from meltwatch.ledger.port import Stored
 
 FORMAT = Format(
@@ -151,7 +159,7 @@ class LogFile:
 
     def seal(self) -> None:
         """Fold the WAL in and close; a reader that still looks keeps what it needs."""
-        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        fold(self.connection)
         self.connection.close()
 
     def _first_received_at(self) -> int | None:

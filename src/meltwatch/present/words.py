@@ -99,6 +99,10 @@ FRAME: dict[str, Words] = {
         "存储暂不可用,结果未知:请稍后重发原帧",
         "The store is unavailable, the outcome unknown: send the same again later",
     ),
+    "frame.no_room": (
+        "磁盘仅剩 {free_mib} MiB(低于 {floor_mib} MiB 停收):请腾出空间;{after_s} 秒后重发原帧",
+        "{free_mib} MiB of disk are left, frames need {floor_mib}: make room; again in {after_s} s",
+    ),
 }
 
 ROW: dict[str, Words] = {

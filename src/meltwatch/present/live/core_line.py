@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+import msgspec
+
 from meltwatch.errors import MeltwatchError, Problem
 from meltwatch.present.live.picture import Told
 from meltwatch.register.order import Obeyed, Order, OutOfTurn
 
-__all__ = ["CoreAway", "CoreLine", "Obeyed", "Order", "OrderRefused", "OutOfTurn"]
+__all__ = ["CoreAway", "CoreLine", "Found", "Obeyed", "Order", "OrderRefused", "OutOfTurn"]
 
 
 class CoreAway(MeltwatchError):
@@ -32,6 +34,12 @@ class OrderRefused(MeltwatchError):
         super().__init__(str(problem))
 
 
+class Found(msgspec.Struct, frozen=True):
+    """What is wrong with the node itself now, as the core knows it."""
+
+    problems: tuple[Problem, ...] = ()
+
+
 class CoreLine(Protocol):
     """The line to the core."""
 
@@ -45,4 +53,8 @@ class CoreLine(Protocol):
 
     async def obey(self, order: Order) -> Obeyed | OutOfTurn:
         """Have an order logged and obeyed; raises CoreAway, and OrderRefused."""
+        ...
+
+    async def findings(self) -> Found:
+        """Ask what is wrong with the node itself; raises CoreAway."""
         ...
