@@ -22,6 +22,7 @@ from meltwatch.apps.seal import HISTORY, LEDGER, seal
 from meltwatch.apps.serve import serve
 from meltwatch.apps.simulate import Simulate, accident_of, run_simulate
 from meltwatch.apps.story import Told, tell
+from meltwatch.apps.upkeep import add_upkeep
 from meltwatch.apps.web import run_web
 from meltwatch.clock import SystemClock
 from meltwatch.collect.story import Deliver, story_of
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     gateway = commands.add_parser("gateway", help="read an OPC UA server, send it to the node")
     gateway.add_argument("--config", type=Path, required=True, help="the gateway's file, *.yaml")
     gateway.set_defaults(run=_gateway)
+    add_upkeep(commands)
     _add_audit(commands.add_parser("audit", help="the record of what people did"))
     return parser
 

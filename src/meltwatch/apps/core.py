@@ -16,7 +16,9 @@ from typing import Protocol
 
 import msgspec
 
-from meltwatch.apps.core_order import WEB, Ordered, answer_of, deeds_of, digest_of, record_stored
+from meltwatch.apps.core_damage import alarms_lost, entry_spoilt
+from meltwatch.apps.core_order import WEB, Ordered, answer_of, deeds_of, digest_of
+from meltwatch.apps.stored import OWN, record_sound
 from meltwatch.errors import Bug, Problem
 from meltwatch.journey import Effect, Journey, JourneyState
 from meltwatch.ledger.errors import Truncated, Unavailable
@@ -29,9 +31,10 @@ from meltwatch.ledger.port import (
     Known,
     Outcome,
     Partition,
+    Stored,
     Stream,
 )
-from meltwatch.model.encoding import decode, encode, record_of
+from meltwatch.model.encoding import decode, encode
 from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
 from meltwatch.model.log import (
     EventsRecord,
@@ -44,7 +47,6 @@ from meltwatch.model.log import (
 from meltwatch.model.reason import Params
 from meltwatch.present.live.core_line import Obeyed, Order, OrderRefused, OutOfTurn
 
-OWN = "core"
 PASSED_OVER = "-"
 """The partition of orders for enterprises that the node has not; no enterprise is named so."""
 READ_AT_ONCE = 1_000
@@ -94,6 +96,10 @@ class Core:
         self.stream: Stream = home.stream
         self.partition: Partition = home.partition(enterprise)
         self.checkpointed_at = 0
+        self.spoilt: dict[int, Problem] = {}
+        """What of the log was passed over because its bytes are not what was stored."""
+        self.alarms_lost: tuple[Problem, ...] = ()
+        """Alarms that were said and that the state lacks, since the log has lost their entries."""
         self._recover()
 
     # what comes in
@@ -190,7 +196,7 @@ class Core:
             found = self.stream.read(self.enterprise, pos - 1, 1)
         except Truncated:
             return None
-        record = record_of(found[0].data) if found and found[0].pos == pos else None
+        record = self._sound(found[0]) if found and found[0].pos == pos else None
         return record if isinstance(record, SamplesRecord) else None
 
     def recent(self) -> Iterator[SamplesRecord]:
@@ -206,7 +212,7 @@ class Core:
                 return
             after = entries[-1].pos
             for one in entries:
-                record = record_of(one.data) if one.kind == "samples" else None
+                record = self._sound(one) if one.kind == "samples" else None
                 if isinstance(record, SamplesRecord):
                     yield record
 
@@ -257,6 +263,11 @@ class Core:
             self.journey = Journey(decode(owned.state, JourneyState))
         self._catch_up(owned.checkpoint)
         self._in_doubt = False
+        self.alarms_lost = ()
+        if self.spoilt or self.stream.damage():
+            self.alarms_lost = alarms_lost(
+                self.partition, owned.checkpoint, owned.committed, self.journey.state.board
+            )
         self.observer.taken_up(self.journey.state)
 
     def _log(self, records: Sequence[Record], entries: Sequence[Entry]) -> list[Outcome]:
@@ -300,12 +311,21 @@ class Core:
         while entries := self.stream.read(self.enterprise, after, READ_AT_ONCE):
             for stored in entries:
                 after = stored.pos
-                record = record_stored(stored.data)
+                record = self._sound(stored)
+                if record is None:
+                    continue
                 effects = self.journey.step(record)
                 if stored.pos > self.committed:
                     self._commit(stored.pos, [(record, effects)])
                 else:
                     self.observer.committed(record, effects)
+
+    def _sound(self, stored: Stored) -> Record | None:
+        """Return the record of an entry; None, and say so, when damage has changed its bytes."""
+        record = record_sound(stored, self.enterprise)
+        if record is None:
+            self.spoilt[stored.pos] = entry_spoilt(self.enterprise, stored)
+        return record
 
     def _tell_conflict(self, record: SamplesRecord) -> None:
         params: Params = {"epoch": record.epoch, "seq": record.seq}

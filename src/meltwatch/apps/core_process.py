@@ -16,6 +16,7 @@ import msgspec
 import uvicorn
 
 from meltwatch.apps.core import Core
+from meltwatch.apps.core_damage import found_at_start, found_in
 from meltwatch.apps.core_socket import CoreSocket, listening
 from meltwatch.apps.defaults import default_risk_model
 from meltwatch.apps.disk import DiskCare, Doorkeeper
@@ -87,7 +88,10 @@ def run_core(
             }
         address = f"http://{_shown(intake)}"
         findings = Findings()
-        care = DiskCare(home, room, findings)
+        findings.tell("start", found_at_start(data / LEDGER, home, cores.values()))
+        care = DiskCare(
+            home, room, findings, lambda: findings.tell("log", found_in(home, cores.values()))
+        )
         parts = Parts(node.keys, cores, feeds, room, care, findings)
         asyncio.run(_serve(parts, intake, local, lambda: announce(address)))
 

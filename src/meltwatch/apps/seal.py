@@ -5,6 +5,7 @@ It resumes from what its catalogue says is sealed; the ledger may not drop what 
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterable
@@ -13,18 +14,21 @@ from pathlib import Path
 
 import msgspec
 
+from meltwatch.apps.core_damage import entries_lost
+from meltwatch.apps.stored import record_sound
 from meltwatch.clock import Clock
 from meltwatch.history.errors import HistoryError
 from meltwatch.history.sealer import EVERY_S, Sealer
 from meltwatch.ledger.port import StreamReader
 from meltwatch.ledger.reading import EmbeddedReader
-from meltwatch.model.encoding import record_of
 from meltwatch.model.ids import EnterpriseId
 from meltwatch.model.log import SamplesRecord
+from meltwatch.present.words import words_of
 
 LEDGER = "ledger"
 HISTORY = "history"
 READ_AT_ONCE = 500
+_log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 
 
@@ -62,7 +66,7 @@ def seal(
         reader = EmbeddedReader(data / LEDGER)
         opened.callback(reader.close)
         each = [_Each(data, one, reader, every_s, opened) for one in enterprises]
-        made = 0
+        made, lost = 0, 0
         while True:
             ending = once or stopping.is_set()
             any_told = False
@@ -75,10 +79,20 @@ def seal(
                 else:
                     any_told |= told
                     made += new
+            lost = _tell_lost(reader, lost)
             if ending and not any_told:
                 return Sealed(made=made, failed=failed)
             if not any_told:
                 stopping.wait(LOOK_EVERY_S)
+
+
+def _tell_lost(reader: StreamReader, before: int) -> int:
+    """Say once what the ledger has lost: it is missing from history too."""
+    lost = reader.damage()
+    if len(lost) != before:
+        for one in entries_lost(lost):
+            _log.error("%s: %s / %s", one.place, *words_of(one))
+    return len(lost)
 
 
 class _Each:
@@ -117,7 +131,7 @@ def feed(
     for stored in entries:
         after = stored.pos
         if stored.kind == "samples":
-            record = record_of(stored.data)
+            record = record_sound(stored, enterprise)
             if isinstance(record, SamplesRecord):
                 sealer.take(stored.pos, record)
     return after, bool(entries)

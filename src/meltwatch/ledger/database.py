@@ -166,6 +166,25 @@ def files_of(path: Path) -> list[Path]:
     return [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
 
 
+def require_sound(connection: sqlite3.Connection, path: Path) -> None:
+    """Close the connection and raise `Damaged` unless SQLite finds the file's trees sound."""
+    (told,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if told != "ok":
+        connection.close()
+        raise Damaged(str(path), told)
+
+
+def set_aside(path: Path) -> None:
+    """Give a damaged file and what belongs to it a name that nothing of ours reads."""
+    number = 1
+    while path.with_name(f"{path.name}.damaged-{number}").exists():
+        number += 1
+    for one in reversed(files_of(path)):  # the file itself last: a kill between begins anew
+        if one.exists():
+            one.rename(one.with_name(f"{one.name}.damaged-{number}"))
+    sync_directory(path.parent)
+
+
 def scalar(connection: sqlite3.Connection, sql: str, *params: str | int) -> int:
     """Return the single integer of a query; 0 for no row or NULL."""
     row = connection.execute(sql, params).fetchone()
@@ -192,6 +211,8 @@ def _create(path: Path, form: Format, opening: Opening) -> None:
 
 
 def _expect(connection: sqlite3.Connection, path: Path, form: Format) -> None:
+    if scalar(connection, "PRAGMA page_count") == 0:
+        raise Damaged(str(path), "the file is empty")
     version = scalar(connection, "PRAGMA user_version")
     kin = scalar(connection, "PRAGMA application_id") == form.application_id
     if not kin or version not in {form.version, *form.former}:

@@ -94,6 +94,15 @@ class Index:
         """Return every source with its last number."""
         return dict(self.connection.execute("SELECT source, last_seq FROM sources"))
 
+    def partitions(self) -> list[str]:
+        """Return every partition that has an entry."""
+        return [name for (name,) in self.connection.execute("SELECT partition FROM partitions")]
+
+    def sources_in(self, file: int) -> list[str]:
+        """Return the sources that have entries in a file."""
+        rows = self.connection.execute("SELECT source FROM spans WHERE file = ?", (file,))
+        return [source for (source,) in rows]
+
     def file_of(self, source: str, seq: int) -> int | None:
         """Return the file that holds the number unless retention has removed it."""
         row = self.connection.execute(

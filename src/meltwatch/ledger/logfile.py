@@ -55,6 +55,14 @@ class Header(NamedTuple):
     seq: int
 
 
+class Facts(NamedTuple):
+    """What retention asks of a file: each partition's last position, receipt (ms UTC), entries."""
+
+    ends: dict[str, int]
+    newest_received_at: int
+    entries: int
+
+
 class LogFile:
     """A log file, open for writing (by the one writer) or for reading."""
 
@@ -142,6 +150,10 @@ class LogFile:
             "SELECT seq, pos FROM entries WHERE source = ? ORDER BY seq DESC LIMIT 1", (source,)
         ).fetchone()
         return (row[0], row[1]) if row else None
+
+    def facts(self) -> Facts:
+        """Return what retention asks."""
+        return Facts(self.ends(), self.newest_received_at(), self.count())
 
     def ends(self) -> dict[str, int]:
         """Return each partition's last position in this file."""

@@ -16,6 +16,7 @@ from meltwatch.ledger.port import (
     Effect,
     Entry,
     KeptConflict,
+    Lost,
     Outcome,
     Owned,
     Stored,
@@ -135,6 +136,10 @@ class MemoryStream:
     def newest_epoch(self, gateway: str) -> str | None:
         """Return the greatest epoch of the gateway seen by frame or hello."""
         return self._epochs.get(gateway)
+
+    def damage(self) -> list[Lost]:
+        """Return nothing: memory does not spoil."""
+        return []
 
     def conflicts(self, after: int, limit: int) -> list[KeptConflict]:
         """Return up to `limit` kept conflicts with an id above `after`."""

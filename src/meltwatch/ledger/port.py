@@ -105,12 +105,25 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
     damaged: tuple[int, ...] = ()
 
 
+class Lost(msgspec.Struct, frozen=True):
+    """Entries that cannot be read: their file, first and last position, and whose they are.
+
+    `sources`: each with its numbers (`g/1 5-9`), or only by name where no more can be told.
+    """
+
+    file: str
+    first: int
+    last: int
+    sources: tuple[str, ...]
+
+
 class StreamReader(Protocol):
     """The log as a reader sees it, in the writer's process or in another one."""
 
     def read(self, partition: str, after: int, limit: int) -> list[Stored]:
         """Return up to `limit` entries behind `after`, by position, each once; [] at the tail.
 
+        What damage has made unreadable is left out, and told by `damage`.
         Raises `Truncated` when retention has removed entries of the partition behind `after`.
         """
         ...
@@ -133,6 +146,10 @@ class StreamReader(Protocol):
 
     def conflicts(self, after: int, limit: int) -> list[KeptConflict]:
         """Return up to `limit` kept conflicts with an id above `after`, by id."""
+        ...
+
+    def damage(self) -> list[Lost]:
+        """Return what this reader has met and could not read, by position."""
         ...
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from meltwatch.audit.chain import Head, Row
 from meltwatch.ledger import deeds, state
 from meltwatch.ledger.database import Opening, Sync, guarded, open_reader
-from meltwatch.ledger.errors import Truncated
+from meltwatch.ledger.errors import Damaged, Truncated
 from meltwatch.ledger.index import FORMAT, Index
-from meltwatch.ledger.port import CHAIN, KeptConflict, Stored
+from meltwatch.ledger.port import CHAIN, KeptConflict, Lost, Stored
+from meltwatch.ledger.salvage import Spans, is_damage, joined, left_of, named
 from meltwatch.ledger.shelf import Shelf, covering
 
 
@@ -26,6 +27,9 @@ class EmbeddedReader:
         self._directory = directory
         self._reading = threading.RLock()
         self._shelf = Shelf(directory, opening)
+        self._lost: dict[int, Spans] = {}
+        self._named_of: dict[int, Spans] = {}
+        self._named: list[Lost] = []
         with guarded(directory):
             self._asked = Index(open_reader(directory / "index.sqlite", FORMAT, opening), sync)
 
@@ -69,6 +73,21 @@ class EmbeddedReader:
         with self._looking():
             return self._asked.conflicts(after, limit)
 
+    def damage(self) -> list[Lost]:
+        """Return what this reader has met and could not read, by position."""
+        with self._looking():
+            if self._lost == self._named_of:
+                return list(self._named)
+            held = set(self._shelf.firsts())
+            self._named_of = dict(self._lost)
+            self._named = [
+                one
+                for first, spans in sorted(self._lost.items())
+                if spans and first in held
+                for one in named(self._shelf, first, spans, self._asked.sources_in(first))
+            ]
+            return list(self._named)
+
     def close(self) -> None:
         """Close every file."""
         with self._looking():
@@ -86,8 +105,27 @@ class EmbeddedReader:
         for first in covering(firsts, after):
             if len(found) >= limit or end <= after or end < first:
                 break
-            found += self._shelf.reader(first).read(partition, after, limit - len(found))
+            found += self._read(firsts, first, partition, after, limit - len(found))
         return found
+
+    def _read(
+        self, firsts: list[int], first: int, partition: str, after: int, limit: int
+    ) -> list[Stored]:
+        """Read one file; of a damaged one what is left of it."""
+        try:
+            return self._shelf.reader(first).read(partition, after, limit)
+        except (sqlite3.DatabaseError, Damaged) as error:
+            if not is_damage(error):
+                raise
+        through = self._through(firsts, first)
+        found, lost = left_of(self._shelf, first, through, partition, after, limit)
+        self._lost[first] = joined([*self._lost.get(first, []), *lost])
+        return found
+
+    def _through(self, firsts: list[int], first: int) -> int:
+        """Return the last position that a file may hold."""
+        behind = firsts[firsts.index(first) + 1 :]
+        return behind[0] - 1 if behind else self._asked.meta("applied")
 
 
 class AuditReader:

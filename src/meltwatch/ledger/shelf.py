@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
-from meltwatch.ledger.database import Opening, files_of, sync_directory
+from meltwatch.ledger.database import Opening, files_of, set_aside, sync_directory
 from meltwatch.ledger.logfile import LogFile
 
 _NAME = re.compile(r"log-(\d{19})\.sqlite")
@@ -57,6 +57,12 @@ class Shelf:
             for path in files_of(self.path(first)):
                 path.unlink(missing_ok=True)
         sync_directory(self._directory)
+
+    def set_aside(self, first: int) -> None:
+        """Give a file another name, under which nobody reads or writes it."""
+        if first in self._open:
+            self._open.pop(first).connection.close()
+        set_aside(self.path(first))
 
     def close(self) -> None:
         """Close every reader."""

@@ -10,6 +10,7 @@ from meltwatch.present.words_api import API
 from meltwatch.present.words_audit import AUDIT
 from meltwatch.present.words_gateway import GATEWAY
 from meltwatch.present.words_given import GIVEN, Words
+from meltwatch.present.words_ledger import LEDGER
 from meltwatch.present.words_node import NODE
 from meltwatch.present.words_play import PLAY
 from meltwatch.present.words_register import REGISTER
@@ -184,6 +185,7 @@ ALL: dict[str, Words] = {
     **REGISTER,
     **GATEWAY,
     **NODE,
+    **LEDGER,
     **AUDIT,
 }
 

@@ -89,17 +89,6 @@ REFUSED_START: dict[str, Words] = {
     ),
 }
 
-DISK: dict[str, Words] = {
-    "node.core_away": (
-        "核心进程未应答:请查看其日志,稍后再试",
-        "The core does not answer: look at what it says, and ask again later",
-    ),
-    "ledger.disk_failing": (
-        "磁盘故障({reason}):请检查磁盘;写入将自动重试",
-        "The disk fails ({reason}): look at it; writing is tried again by itself",
-    ),
-}
-
 ORDER: dict[str, Words] = {
     "demo.directory_used": (
         "该目录非空,可能正有一个演示在用:请另选空目录",
@@ -127,4 +116,4 @@ ORDER: dict[str, Words] = {
     ),
 }
 
-NODE: dict[str, Words] = {**NODE_FILE, **NODE_START, **REFUSED_START, **DISK, **ORDER}
+NODE: dict[str, Words] = {**NODE_FILE, **NODE_START, **REFUSED_START, **ORDER}

@@ -1,0 +1,82 @@
+"""Sentences for what is wrong with a node's disk and its ledger, and for keeping them.
+
+Each names the fix; the place is told beside it. Templates take the problem's params.
+"""
+
+from __future__ import annotations
+
+from meltwatch.present.words_given import Words
+
+LEDGER: dict[str, Words] = {
+    "ledger.entries_lost": (
+        "记录 {first} 至 {last} 无法读取({sources}),其余照常:请保留文件,用备份核对",
+        (
+            "Entries {first} to {last} cannot be read ({sources}), the rest goes on: "
+            "keep the file, look at them in a backup"
+        ),
+    ),
+    "ledger.entry_spoilt": (
+        "位置 {pos} 的记录({source} 第 {seq} 号)内容与摘要不符,已跳过:请在备份中核对",
+        (
+            "Entry {pos} ({source} number {seq}) does not fit its digest and is passed over: "
+            "look at it in a backup"
+        ),
+    ),
+    "ledger.alarm_lost": (
+        "{condition} 的报警已发出,但其记录已损坏,当前画面没有它:请按仍在报警处置",
+        (
+            "An alarm of {condition} was raised and its entries are damaged, no screen shows "
+            "it: treat it as raised until you have looked"
+        ),
+    ),
+    "ledger.index_set_aside": (
+        "索引已损坏,已移开并由日志重建:请检查磁盘;冲突记录和问候仅在移开的文件中",
+        (
+            "The index was damaged, set aside and made again from the log: look at the disk; "
+            "kept conflicts and hellos are in the old one only"
+        ),
+    ),
+    "ledger.positions_missing": (
+        "缺少位置 {first} 至 {last} 的记录:请用备份核对",
+        "The entries {first} to {last} are missing: look for them in a backup",
+    ),
+    "ledger.file_unreadable": (
+        "文件无法读取({told}):请保留原件,用备份核对",
+        "The file cannot be read ({told}): keep it, look at it in a backup",
+    ),
+    "ledger.file_unsound": (
+        "文件结构不完好({told}):请保留原件,用备份核对",
+        "The file is not sound ({told}): keep it, compare with a backup",
+    ),
+    "ledger.index_differs": (
+        "来源 {source}:索引记到 {index},日志有到 {log}:请停止核心后删除 index.sqlite 以重建",
+        (
+            "Source {source}: the index says {index}, the log {log}: stop the core and remove "
+            "index.sqlite, it is made again"
+        ),
+    ),
+    "ledger.checkpoint_damaged": (
+        "{partition} 在位置 {pos} 的检查点已损坏:启动时会用前一个",
+        "The checkpoint of {partition} at {pos} is damaged: a start uses the one before",
+    ),
+    "ledger.seq_not_dense": (
+        "来源 {source} 在位置 {pos} 处应为第 {expected} 号:中间的记录缺失",
+        "Source {source}: number {expected} should stand at {pos}: entries between are missing",
+    ),
+    "ledger.digest_differs": (
+        "来源 {source} 第 {seq} 号(位置 {number})内容与摘要不符:已被改动或损坏",
+        "{source} number {seq} (position {number}) does not fit its digest: changed or damaged",
+    ),
+    "ledger.conflict_digest_differs": (
+        "来源 {source} 第 {seq} 号的冲突记录 {number} 内容与摘要不符:已被改动或损坏",
+        "Conflict {number} ({source} number {seq}) does not fit its digest: changed or damaged",
+    ),
+    "node.core_away": (
+        "核心进程未应答:请查看其日志,稍后再试",
+        "The core does not answer: look at what it says, and ask again later",
+    ),
+    "ledger.disk_failing": (
+        "磁盘故障({reason}):请检查磁盘;写入将自动重试",
+        "The disk fails ({reason}): look at it; writing is tried again by itself",
+    ),
+}
