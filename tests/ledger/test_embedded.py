@@ -321,7 +321,7 @@ def test_another_version_and_another_kind_are_left_alone(
 def test_what_is_no_database_is_damaged(tmp_path: Path) -> None:
     with opened(tmp_path):
         pass
-    (tmp_path / "state.sqlite").write_bytes(b"not a database" * 100)
+    (tmp_path / "index.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(Damaged):
         embedded(tmp_path)
 

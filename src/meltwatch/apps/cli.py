@@ -17,8 +17,7 @@ from meltwatch.apps.gateway_file import run_gateway
 from meltwatch.apps.keeping import add_keeping, keeping_of
 from meltwatch.apps.node import node_of
 from meltwatch.apps.play import Play, play, speed_of
-from meltwatch.apps.quarantine import line_of, quarantine
-from meltwatch.apps.seal import HISTORY, LEDGER, seal
+from meltwatch.apps.seal import HISTORY, seal
 from meltwatch.apps.serve import serve
 from meltwatch.apps.simulate import Simulate, accident_of, run_simulate
 from meltwatch.apps.story import Told, tell
@@ -88,10 +87,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="serve a node: core, web and sealer, watched"))
     _add_demo(commands.add_parser("demo", help="two simulated plants and a server, to try it"))
     add_account_commands(commands.add_parser("account", help="who may sign in"))
-    kept = commands.add_parser("quarantine", help="list the rows that could not be used, and why")
-    kept.add_argument("--data", type=Path, required=True, help="the directory that core uses")
-    kept.add_argument("--enterprise", required=True)
-    kept.set_defaults(run=_quarantine)
     _add_simulate(commands.add_parser("simulate", help="serve a simulated plant over OPC UA"))
     gateway = commands.add_parser("gateway", help="read an OPC UA server, send it to the node")
     gateway.add_argument("--config", type=Path, required=True, help="the gateway's file, *.yaml")
@@ -241,12 +236,6 @@ def _web(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     return run_demo(options.directory, options.port, options.calm, smoke=options.smoke)
-
-
-def _quarantine(options: argparse.Namespace) -> int:
-    for kept in quarantine(options.data / LEDGER, options.enterprise):
-        print(line_of(kept))
-    return OK
 
 
 def _simulate(options: argparse.Namespace) -> int:

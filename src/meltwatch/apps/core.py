@@ -19,6 +19,7 @@ import msgspec
 from meltwatch.apps.core_damage import alarms_lost, entry_spoilt
 from meltwatch.apps.core_order import WEB, Ordered, answer_of, deeds_of, digest_of
 from meltwatch.apps.stored import OWN, record_sound
+from meltwatch.audit.chain import Head
 from meltwatch.errors import Bug, Problem
 from meltwatch.journey import Effect, Journey, JourneyState
 from meltwatch.ledger.errors import Truncated, Unavailable
@@ -141,9 +142,17 @@ class Core:
         self.stream.append(self.enterprise, [])  # another core's doubt: the number may be taken
         seq = self.stream.last_seq(OWN) + 1
         digest = hashlib.sha256(encode(record)).digest()
-        outcomes = self._log([record], [entry_of(record, OWN, seq, digest)])
-        if not isinstance(outcomes[0], Appended):
-            raise Bug(f"own record {seq} was not appended: {outcomes[0]}")
+        self.log_own(record, entry_of(record, OWN, seq, digest))
+
+    def log_own(self, record: Record, entry: Entry) -> None:
+        """Log a record of the node's own under a number that is free, and let it travel."""
+        (outcome,) = self._log([record], [entry])
+        if not isinstance(outcome, Appended):
+            raise Bug(f"own record {entry.source} {entry.seq} was not appended: {outcome}")
+
+    def audit_head(self) -> Head:
+        """Return the end of the node's audit chain."""
+        return self._home.audit_head()
 
     def obey(self, order: Order, now: int) -> Obeyed | OutOfTurn:
         """Log an order and obey it, or say why not; the same order again gives the same answer.

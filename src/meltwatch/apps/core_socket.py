@@ -19,11 +19,12 @@ import msgspec
 from meltwatch.apps.findings import Findings
 from meltwatch.apps.gathering import Gathering
 from meltwatch.apps.node import NodeRefused
+from meltwatch.apps.requeue import requeue_at
 from meltwatch.errors import Problem
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.model.ids import EnterpriseId
 from meltwatch.present.intake import Receive, Scope, Send
-from meltwatch.present.live.core_line import Found, Order, OrderRefused, OutOfTurn
+from meltwatch.present.live.core_line import Found, Order, OrderRefused, OutOfTurn, Requeue
 from meltwatch.present.live.feed import Feed
 from meltwatch.present.live.listener import Listener
 from meltwatch.present.live.wire import BEAT, BEAT_S, PRIVATE, framed, is_private, socket_of
@@ -64,6 +65,8 @@ class CoreSocket:
                 await self._tell(receive, send)
             case "POST", "/orders":
                 await self._obey(receive, send)
+            case "POST", "/requeue":
+                await self._requeue(receive, send)
             case "GET", "/findings":
                 await _answer(send, 200, Found(self.findings.all()))
             case _:
@@ -124,6 +127,20 @@ class CoreSocket:
             await _answer(send, 503)
         else:
             await _answer(send, 409 if isinstance(answer, OutOfTurn) else 200, answer)
+
+    async def _requeue(self, receive: Receive, send: Send) -> None:
+        try:
+            asked = msgspec.msgpack.decode(await _body(receive), type=Requeue)
+            answer = requeue_at(self.gathering.cores, asked, self.gathering.clock.wall_ms())
+        except (msgspec.DecodeError, TimeoutError) as error:
+            problem = Problem("", "order.malformed", {"why": str(error) or "incomplete"})
+            await _answer(send, 422, problem)
+        except OrderRefused as refused:
+            await _answer(send, 422, refused.problem)
+        except Unavailable:
+            await _answer(send, 503)
+        else:
+            await _answer(send, 200, answer)
 
 
 def listening(data: Path) -> socket.socket:

@@ -12,7 +12,7 @@ from meltwatch.apps.core_order import WEB, Ordered, digest_of, record_stored
 from meltwatch.ledger.port import Entry
 from meltwatch.model.encoding import VERSION, UnknownEncoding
 from meltwatch.model.ids import EnterpriseId
-from meltwatch.model.log import Record, SamplesRecord
+from meltwatch.model.log import Record, RequeuedRecord, SamplesRecord
 from meltwatch.present.live.core_line import Order
 from meltwatch.transport.signature import digest
 
@@ -52,7 +52,7 @@ def _fits(record: Record, entry: Entry, enterprise: EnterpriseId) -> bool:
         case Ordered(command=command, other=other) if entry.source == WEB and other is not None:
             order = Order(enterprise=enterprise, seq=entry.seq, command=command, other=other)
             return digest_of(order) == entry.digest
-        case _ if entry.source == OWN:
+        case _ if entry.source == OWN or isinstance(record, RequeuedRecord):
             return hashlib.sha256(entry.data).digest() == entry.digest
         case _:
             return True

@@ -1,4 +1,4 @@
-"""Commands for whoever keeps a node's data: `meltwatch check`.
+"""Commands for whoever keeps a node's data: `meltwatch check`, `quarantine`, `requeue`.
 
 All of them may run beside the node's processes.
 """
@@ -6,9 +6,15 @@ All of them may run beside the node's processes.
 from __future__ import annotations
 
 import argparse
+import platform
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from meltwatch.apps.quarantine import line_of, quarantine
+from meltwatch.apps.requeue import Asker, open_requeues
+from meltwatch.apps.requeue_way import have_requeued
 from meltwatch.apps.seal import LEDGER
 from meltwatch.apps.stored import digest_due
 from meltwatch.errors import Problem, Refused
@@ -20,9 +26,42 @@ OK, DIFFERENT = 0, 1
 
 def add_upkeep(commands: Any) -> None:
     """Add the commands."""
+    kept = commands.add_parser("quarantine", help="list the rows that could not be used, and why")
+    kept.add_argument("--data", type=Path, required=True, help="the directory that core uses")
+    kept.add_argument("--enterprise", required=True)
+    kept.set_defaults(run=_quarantine)
+    again = commands.add_parser("requeue", help="take rows out of quarantine that can be used now")
+    again.add_argument("--data", type=Path, required=True, help="the directory that core uses")
+    again.add_argument("--enterprise", required=True)
+    again.add_argument("--who", required=True, help="who asks for it: the audit keeps it")
+    again.add_argument("--why", required=True, help="what was mended: the audit keeps it")
+    again.add_argument("--look", action="store_true", help="say how many rows, do nothing")
+    again.set_defaults(run=_requeue)
     whole = commands.add_parser("check", help="read the whole ledger and say what is not sound")
     whole.add_argument("--data", type=Path, required=True, help="the node's data directory")
     whole.set_defaults(run=_check)
+
+
+def _quarantine(options: argparse.Namespace) -> int:
+    for kept in quarantine(options.data / LEDGER, options.enterprise):
+        print(line_of(kept))
+    return OK
+
+
+def _requeue(options: argparse.Namespace) -> int:
+    """Requeue what would pass now; return 0 when all of it is done, else 1."""
+    asker = Asker(
+        who=options.who, role="admin", node=platform.node(), origin="local", why=options.why
+    )
+    asked = open_requeues(options.data / LEDGER, options.enterprise, asker)
+    rows = sum(len(one.rows) for one in asked)
+    if options.look:
+        print(f"{rows} 行可重新入列 rows would pass, {len(asked)} 帧 frames")
+        return OK
+    done, refused = have_requeued(options.data, options.enterprise, asked)
+    say([msgspec.structs.replace(problem, place=f"{place}") for place, problem in refused])
+    print(f"{done} 行已重新入列 of {rows} rows requeued")
+    return DIFFERENT if refused else OK
 
 
 def _check(options: argparse.Namespace) -> int:

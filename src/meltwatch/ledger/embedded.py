@@ -35,6 +35,7 @@ from meltwatch.ledger.logfile import Facts, Header, LogFile
 from meltwatch.ledger.port import Entry, Outcome, Stored
 from meltwatch.ledger.reading import EmbeddedReader
 from meltwatch.ledger.salvage import is_damage
+from meltwatch.ledger.shelf import Shelf
 from meltwatch.ledger.state import EmbeddedPartition, StateFile
 
 HOUR_MS = 3_600_000
@@ -282,7 +283,8 @@ class EmbeddedStream(EmbeddedReader):
             connection = open_writer(path, FORMAT, self._opening)
             require_sound(connection, path)
         except (sqlite3.DatabaseError, Damaged) as error:
-            if not is_damage(error):
+            # Without any log there is nothing to make it from: a person has to look.
+            if not is_damage(error) or not Shelf(directory, self._opening).firsts():
                 raise
             set_aside(path)
             self.set_aside.append(Problem(path.name, "ledger.index_set_aside"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from meltwatch.audit.chain import Head, Row
@@ -126,6 +126,17 @@ class EmbeddedReader:
         """Return the last position that a file may hold."""
         behind = firsts[firsts.index(first) + 1 :]
         return behind[0] - 1 if behind else self._asked.meta("applied")
+
+
+def checkpoint_of(directory: Path, partition: str) -> bytes | None:
+    """Return the state of a partition's newest sound checkpoint, None without one."""
+    path = directory / "state.sqlite"
+    with guarded(path), closing(open_reader(path, state.FORMAT, Opening())) as connection:
+        ids = connection.execute(
+            "SELECT id FROM checkpoints WHERE partition = ? ORDER BY id DESC", (partition,)
+        ).fetchall()
+        found = (state.sound_state(connection, id_) for (id_,) in ids)
+        return next((one for one in found if one is not None), None)
 
 
 class AuditReader:

@@ -8,6 +8,26 @@ from __future__ import annotations
 from meltwatch.present.words_given import Words
 
 LEDGER: dict[str, Words] = {
+    "requeue.frame_gone": (
+        "位置 {frame} 的帧已不在台账中或已损坏:无法重新入列",
+        "The frame at {frame} is no longer in the log, or damaged: it cannot be requeued",
+    ),
+    "requeue.source_gone": (
+        "网关 {source} 已不在当前配置中:请先配置",
+        "The gateway {source} is not in the plant in force: configure it first",
+    ),
+    "requeue.overtaken": (
+        "该帧已重新入列 {done} 次,请求依据的是 {told} 次:请重新列出后再试",
+        "Rows of this frame were requeued {done} times, the asker knew of {told}: list again",
+    ),
+    "requeue.core_went_away": (
+        "核心进程中途未应答:请重新列出,已入列的行有标记,其余可再试",
+        "The core went away meanwhile: list again, what was done is marked; ask for the rest again",
+    ),
+    "requeue.not_in_quarantine": (
+        "所列的行不全在隔离区:请重新列出后再试",
+        "Not all of these rows are in quarantine: list again",
+    ),
     "ledger.entries_lost": (
         "记录 {first} 至 {last} 无法读取({sources}),其余照常:请保留文件,用备份核对",
         (

@@ -10,11 +10,23 @@ from typing import Protocol
 
 import msgspec
 
+from meltwatch.audit.chain import Head
 from meltwatch.errors import MeltwatchError, Problem
+from meltwatch.model.ids import EnterpriseId
 from meltwatch.present.live.picture import Told
 from meltwatch.register.order import Obeyed, Order, OutOfTurn
 
-__all__ = ["CoreAway", "CoreLine", "Found", "Obeyed", "Order", "OrderRefused", "OutOfTurn"]
+__all__ = [
+    "CoreAway",
+    "CoreLine",
+    "Found",
+    "Obeyed",
+    "Order",
+    "OrderRefused",
+    "OutOfTurn",
+    "Requeue",
+    "Requeued",
+]
 
 
 class CoreAway(MeltwatchError):
@@ -38,6 +50,31 @@ class Found(msgspec.Struct, frozen=True):
     """What is wrong with the node itself now, as the core knows it."""
 
     problems: tuple[Problem, ...] = ()
+
+
+class Requeue(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of the frame at a position that a person asks to be judged again.
+
+    `round`: how often rows of this frame were requeued before, as the asker knows it: whoever was
+    overtaken by another one looks again.
+    """
+
+    enterprise: EnterpriseId
+    frame: int
+    rows: tuple[int, ...]
+    round: int
+    who: str
+    role: str
+    node: str
+    origin: str
+    why: str
+
+
+class Requeued(msgspec.Struct, frozen=True, kw_only=True):
+    """So many rows are in the log as samples; `head`: the core's audit chain after it."""
+
+    rows: int
+    head: Head
 
 
 class CoreLine(Protocol):
