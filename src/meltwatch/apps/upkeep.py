@@ -1,6 +1,6 @@
-"""Commands for whoever keeps a node's data: `meltwatch check`, `quarantine`, `requeue`.
+"""Commands for whoever keeps a node's data: check, quarantine, requeue, backup, restore.
 
-All of them may run beside the node's processes.
+All but `restore` may run beside the node's processes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from typing import Any
 
 import msgspec
 
+from meltwatch.apps.backup import Made, backup, shown_size
 from meltwatch.apps.quarantine import line_of, quarantine
 from meltwatch.apps.requeue import Asker, open_requeues
 from meltwatch.apps.requeue_way import have_requeued
+from meltwatch.apps.restore import restore, wrong_with_restored
 from meltwatch.apps.seal import LEDGER
 from meltwatch.apps.stored import digest_due
+from meltwatch.clock import SystemClock
 from meltwatch.errors import Problem, Refused
 from meltwatch.ledger.check import check
 from meltwatch.present.words import words_of
@@ -37,6 +40,14 @@ def add_upkeep(commands: Any) -> None:
     again.add_argument("--why", required=True, help="what was mended: the audit keeps it")
     again.add_argument("--look", action="store_true", help="say how many rows, do nothing")
     again.set_defaults(run=_requeue)
+    copied = commands.add_parser("backup", help="copy a node's data, beside the running node")
+    copied.add_argument("data", type=Path, metavar="DATA", help="the node's data directory")
+    copied.add_argument("to", type=Path, metavar="TO", help="a new directory")
+    copied.set_defaults(run=_backup)
+    put_back = commands.add_parser("restore", help="make a data directory of a backup")
+    put_back.add_argument("source", type=Path, metavar="FROM", help="the backup")
+    put_back.add_argument("data", type=Path, metavar="DATA", help="a new data directory")
+    put_back.set_defaults(run=_restore)
     whole = commands.add_parser("check", help="read the whole ledger and say what is not sound")
     whole.add_argument("--data", type=Path, required=True, help="the node's data directory")
     whole.set_defaults(run=_check)
@@ -62,6 +73,31 @@ def _requeue(options: argparse.Namespace) -> int:
     say([msgspec.structs.replace(problem, place=f"{place}") for place, problem in refused])
     print(f"{done} 行已重新入列 of {rows} rows requeued")
     return DIFFERENT if refused else OK
+
+
+def _backup(options: argparse.Namespace) -> int:
+    made = backup(options.data, options.to, SystemClock(), _at_once)
+    print(f"{options.to}: {_figures(made)}")
+    return OK
+
+
+def _restore(options: argparse.Namespace) -> int:
+    """Restore and check; return 0 when all is sound, else 1."""
+    made = restore(options.source, options.data, SystemClock(), _at_once)
+    print(f"{options.data}: {_figures(made)}")
+    found = wrong_with_restored(options.data)
+    say(found)
+    print(f"{len(found)} 处问题 problems" if found else "台账与审计链完好 ledger and chains sound")
+    return DIFFERENT if found else OK
+
+
+def _figures(made: Made) -> str:
+    seconds = made.took_ms / 1000
+    return f"{made.files} 个文件 files, {shown_size(made.bytes)}, {seconds:.1f} 秒 s"
+
+
+def _at_once(line: str) -> None:
+    print(line, flush=True)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -8,6 +8,50 @@ from __future__ import annotations
 from meltwatch.present.words_given import Words
 
 LEDGER: dict[str, Words] = {
+    "backup.no_data": (
+        "此处没有节点数据:请写核心使用的数据目录",
+        "No node's data are here: name the directory that core uses",
+    ),
+    "backup.place_taken": (
+        "该位置已有内容:请写一个新目录",
+        "Something is there already: name a new directory",
+    ),
+    "backup.inside": (
+        "备份不能放在数据目录内:请写别处的目录",
+        "A backup cannot stand inside the data: name a directory elsewhere",
+    ),
+    "backup.no_room": (
+        "需要 {needs_mib} MiB,仅剩 {free_mib} MiB:请腾出空间或换一处",
+        "{needs_mib} MiB are needed, {free_mib} MiB are free: make room or choose another place",
+    ),
+    "backup.disturbed": (
+        "连续 {tries} 次被清理打断:请稍后再试",
+        "Retention took files away {tries} times meanwhile: try again later",
+    ),
+    "restore.no_backup": (
+        "此处不是完整的备份({reason}):请写 backup 所建的目录",
+        "This is no whole backup ({reason}): name a directory that backup has made",
+    ),
+    "restore.version": (
+        "备份版本 {found},本程序识别 {known}:请换用建立它的版本",
+        "The backup's version is {found}, this program reads {known}: use the version that made it",
+    ),
+    "restore.name": (
+        "清单中的文件名指向备份之外:请勿使用此备份",
+        "The list names a file outside the backup: do not use it",
+    ),
+    "restore.place_taken": (
+        "该位置已有内容:恢复只写入新目录或空目录",
+        "Something is there already: restore writes to a new or empty directory only",
+    ),
+    "restore.file_unreadable": (
+        "备份中的文件无法读取({reason}):请换另一份备份",
+        "The file cannot be read from the backup ({reason}): use another backup",
+    ),
+    "restore.file_differs": (
+        "备份中的文件与清单的摘要不符,已停止:请换另一份备份",
+        "The file is not what was backed up, so it stops: use another backup",
+    ),
     "requeue.frame_gone": (
         "位置 {frame} 的帧已不在台账中或已损坏:无法重新入列",
         "The frame at {frame} is no longer in the log, or damaged: it cannot be requeued",
