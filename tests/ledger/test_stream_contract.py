@@ -162,3 +162,24 @@ def test_everything_may_go_but_the_log_goes_on(place: Place) -> None:
     stream = place.reopen().stream
     assert stream.append(PLANT, [entry("g/1", 3, at=3_000)]) == [Appended(3)]
     assert names(everything(stream, after=2)) == [("g/1", 3)]
+
+
+def test_retention_by_size_takes_no_more_than_it_must(place: Place) -> None:
+    stream = place.home.stream
+    for second in range(1, 6):
+        stream.append(PLANT, [entry("g/1", second, b"x" * 1_000, at=second * 1_000)])
+    size = stream.size_bytes()
+    assert stream.retain({PLANT: 5}, most_bytes=size) == 0
+    assert stream.retain({PLANT: 5}, most_bytes=size - 1) == 1
+    assert stream.retain({PLANT: 5}, received_before=0, most_bytes=size) == 0
+    assert stream.retain({PLANT: 5}, received_before=4_000, most_bytes=size) == 2
+    assert stream.retain({PLANT: 3}, most_bytes=0) == 0, "a reader needs the oldest of them"
+    assert stream.held_back({PLANT: 3}) == {PLANT: 4}
+    assert stream.held_back({PLANT: 4}) == {}
+    assert stream.retain({PLANT: 5}, most_bytes=0) == 1, "the newest stays"
+
+
+def test_a_sound_log_tells_no_damage(place: Place) -> None:
+    place.home.stream.append(PLANT, run("g/1", 1, 3))
+    assert len(everything(place.home.stream)) == 3
+    assert place.home.stream.damage() == []

@@ -24,7 +24,8 @@ from meltwatch.apps.findings import Findings
 from meltwatch.apps.gathering import Gathering
 from meltwatch.apps.keeping import DEFAULT_KEEPING, Keeping
 from meltwatch.apps.node import Node, NodeRefused
-from meltwatch.apps.seal import LEDGER
+from meltwatch.apps.retention import Retention
+from meltwatch.apps.seal import HISTORY, LEDGER
 from meltwatch.clock import Clock, SystemClock
 from meltwatch.errors import Problem
 from meltwatch.ledger.database import Sync, sync_directory
@@ -89,8 +90,12 @@ def run_core(
         address = f"http://{_shown(intake)}"
         findings = Findings()
         findings.tell("start", found_at_start(data / LEDGER, home, cores.values()))
+        partitions = {name: core.partition for name, core in cores.items()}
+        limits = keeping.limits(data / LEDGER)
+        retention = Retention(home.stream, partitions, data / HISTORY, limits)
         care = DiskCare(
-            home, room, findings, lambda: findings.tell("log", found_in(home, cores.values()))
+            *(home, room, findings, retention, clock),
+            lambda: findings.tell("log", found_in(home, cores.values())),
         )
         parts = Parts(node.keys, cores, feeds, room, care, findings)
         asyncio.run(_serve(parts, intake, local, lambda: announce(address)))

@@ -12,9 +12,11 @@ import asyncio
 from collections.abc import Callable
 
 from meltwatch.apps.findings import Findings
+from meltwatch.apps.retention import Retention
+from meltwatch.clock import Clock
 from meltwatch.errors import Problem, Refused
 from meltwatch.ledger.embedded import EmbeddedHome
-from meltwatch.ledger.errors import Unavailable
+from meltwatch.ledger.errors import LedgerError, Unavailable
 from meltwatch.ledger.port import Outcome
 from meltwatch.ledger.room import MIB, Room
 from meltwatch.model.ids import EpochId, SourceId
@@ -28,6 +30,7 @@ WRITTEN_TIMES = 4
 """A frame is written as body and as samples, each in the write-ahead log and in the file."""
 AGAIN_MS = 5_000
 LOOK_EVERY_S = 1.0
+RETAIN_EVERY_MS, RETAIN_SHORT_MS = 60_000, 5_000
 
 
 class NoRoom(Busy):
@@ -78,27 +81,55 @@ class Doorkeeper:
 
 
 class DiskCare:
-    """Looks at the disk every second and says what is so in the book of findings."""
+    """Looks at the disk every second and says what is so in the book of findings.
+
+    Every minute, and more often while the disk is short, the log is relieved of what nobody needs;
+    in a thread, so that nobody waits for files to be deleted but whoever writes at that moment.
+    """
 
     def __init__(
-        self, home: EmbeddedHome, room: Room, findings: Findings, *more: Callable[[], None]
+        self,
+        home: EmbeddedHome,
+        room: Room,
+        findings: Findings,
+        retention: Retention,
+        clock: Clock,
+        *more: Callable[[], None],
     ) -> None:
         """Care for a home's disk; `more` is looked after in the same round."""
         self._home, self._room, self._findings = home, room, findings
+        self._retention, self._clock = retention, clock
         self._more = more
+        self._short = False
 
     async def run(self) -> None:
         """Look until cancelled."""
+        retained_at: int | None = None
         while True:
             self.look()
+            now = self._clock.monotonic_ms()
+            every_ms = RETAIN_SHORT_MS if self._short else RETAIN_EVERY_MS
+            if retained_at is None or now - retained_at >= every_ms:
+                retained_at = now
+                await asyncio.to_thread(self.retain)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def retain(self) -> None:
+        """Take from the log what may go; while the disk is short, as much as frames need."""
+        try:
+            wanted = self._room.wanted_bytes() if self._short else 0
+            told = self._retention.run(self._clock.wall_ms(), wanted_bytes=wanted)
+        except LedgerError as error:
+            told = [Problem("ledger", "ledger.disk_failing", {"reason": str(error)})]
+        self._findings.tell("retention", told)
 
     def look(self) -> None:
         """Look once; what cannot be asked now is asked again in the next round."""
         told: list[Problem] = []
         try:
             self._room.look()
-            if not self._room.takes():
+            self._short = not self._room.takes()
+            if self._short:
                 told = [_told("ledger", self._room.free_bytes(), self._room.bounds.floor_bytes)]
                 self._home.fold()  # so that the write-ahead logs are used again and do not grow
         except Unavailable as error:

@@ -21,13 +21,26 @@ from meltwatch.history.errors import HistoryError
 from meltwatch.history.sealer import EVERY_S, Sealer
 from meltwatch.ledger.port import StreamReader
 from meltwatch.ledger.reading import EmbeddedReader
-from meltwatch.model.ids import EnterpriseId
+from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
 from meltwatch.model.log import SamplesRecord
+from meltwatch.model.sample import EMPTY
 from meltwatch.present.words import words_of
 
 LEDGER = "ledger"
 HISTORY = "history"
 READ_AT_ONCE = 500
+NO_SAMPLES = SamplesRecord(
+    received_at=0,
+    source=SourceId(""),
+    epoch=EpochId(""),
+    seq=0,
+    complete_from=0,
+    complete_to=0,
+    samples=EMPTY,
+    mark="test",
+)
+"""What stands for ticks and orders at the log's end: history has nothing to seal of them, and the
+ledger need not keep them for it."""
 _log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 
@@ -134,4 +147,6 @@ def feed(
             record = record_sound(stored, enterprise)
             if isinstance(record, SamplesRecord):
                 sealer.take(stored.pos, record)
+    if entries and entries[-1].kind != "samples":
+        sealer.take(after, NO_SAMPLES)
     return after, bool(entries)

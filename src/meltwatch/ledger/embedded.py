@@ -142,22 +142,37 @@ class EmbeddedStream(EmbeddedReader):
             self._index.note_epoch(gateway, epoch)
             return self._index.newest_epoch(gateway) or epoch
 
-    def retain(self, positions: Mapping[str, int], *, received_before: int | None = None) -> int:
+    def retain(
+        self,
+        positions: Mapping[str, int],
+        *,
+        received_before: int | None = None,
+        most_bytes: int | None = None,
+    ) -> int:
         """Remove whole files, oldest first, up to the first one that somebody needs.
 
         The newest file always stays.
         """
         with self._putting(), self._reading:
             firsts = self._shelf.firsts()
+            size = self._shelf.size_bytes()
             removed: dict[str, int] = {}
             gone: list[int] = []
             count = 0
+            if received_before is None and most_bytes is None:
+                received_before = FOR_EVER
             for first, behind in pairwise(firsts):
+                before = received_before
+                if most_bytes is not None and size > most_bytes:
+                    before = FOR_EVER
+                if before is None or self._is_young(first, before):
+                    break
                 file = self._facts(first, behind)
+                if file.newest_received_at >= before:
+                    break
                 if any(end > positions.get(name, 0) for name, end in file.ends.items()):
                     break
-                if received_before is not None and file.newest_received_at >= received_before:
-                    break
+                size -= self._shelf.size_bytes(first)
                 removed |= file.ends
                 count += file.entries
                 gone.append(first)
@@ -167,12 +182,35 @@ class EmbeddedStream(EmbeddedReader):
                 self._shelf.remove(gone)
             return count
 
+    def size_bytes(self) -> int:
+        """Return what the log files take, their side files included."""
+        with self._reading, guarded(self._directory):
+            return self._shelf.size_bytes()
+
+    def held_back(self, positions: Mapping[str, int]) -> dict[str, int]:
+        """Return which partitions keep the oldest file from going, and to which position."""
+        with self._putting(), self._reading:
+            firsts = self._shelf.firsts()[:2]
+            if firsts[1:] == []:
+                return {}  # the newest file stays anyhow
+            ends = self._facts(*firsts).ends
+            return {name: end for name, end in ends.items() if end > positions.get(name, 0)}
+
     def fold(self) -> None:
         """Fold the write-ahead logs in; raises `Unavailable`."""
         with self._writing, guarded(self._directory):
             fold(self._index.connection)
             if self._log:
                 fold(self._log.connection)
+
+    def _is_young(self, first: int, before: int) -> bool:
+        """Tell at once of most files that are not old enough that they are not."""
+        try:
+            return self._shelf.reader(first).last_received_at() >= before
+        except (sqlite3.DatabaseError, Damaged) as error:
+            if not is_damage(error):
+                raise
+            return False
 
     def _facts(self, first: int, behind: int) -> Facts:
         """Return what retention asks of a file; of a damaged one what is sure.
@@ -190,7 +228,7 @@ class EmbeddedStream(EmbeddedReader):
         except (sqlite3.DatabaseError, Damaged) as error:
             if not is_damage(error):
                 raise
-            newest = FOR_EVER
+            newest = FOR_EVER - 1
         return Facts(ends, newest, behind - first)
 
     def close(self) -> None:

@@ -161,6 +161,10 @@ class LogFile:
             self.connection.execute("SELECT partition, max(pos) FROM entries GROUP BY partition")
         )
 
+    def last_received_at(self) -> int:
+        """Return the receipt instant of the last entry, ms UTC; at once, whatever the size."""
+        return scalar(self.connection, "SELECT received_at FROM entries ORDER BY pos DESC LIMIT 1")
+
     def newest_received_at(self) -> int:
         """Return the greatest receipt instant in this file, ms UTC."""
         return scalar(self.connection, "SELECT max(received_at) FROM entries")

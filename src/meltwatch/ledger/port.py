@@ -169,12 +169,30 @@ class Stream(StreamReader, Protocol):
         """Note durably that the gateway said hello in `epoch`; return its newest epoch."""
         ...
 
-    def retain(self, positions: Mapping[str, int], *, received_before: int | None = None) -> int:
+    def retain(
+        self,
+        positions: Mapping[str, int],
+        *,
+        received_before: int | None = None,
+        most_bytes: int | None = None,
+    ) -> int:
         """Remove a prefix of the log that nobody needs; return the number of entries removed.
 
         `positions` gives for each partition the least position of all its readers: what lies
         behind it stays, and a partition without a position keeps everything. With
-        `received_before` (ms UTC) only what is older goes. A home may keep more than it must.
+        `received_before` (ms UTC) only what is older goes, with `most_bytes` only what the log has
+        beyond that size, with both what either says. A home may keep more than it must.
+        """
+        ...
+
+    def size_bytes(self) -> int:
+        """Return what the log takes, as `most_bytes` counts."""
+        ...
+
+    def held_back(self, positions: Mapping[str, int]) -> dict[str, int]:
+        """Return which partitions keep the oldest of the log from going, and to which position.
+
+        For each one that has entries there behind its position: the last of them.
         """
         ...
 

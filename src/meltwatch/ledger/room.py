@@ -73,6 +73,12 @@ class Room:
         self._short = self.free_bytes() - coming_bytes < floor
         return not self._short
 
+    def wanted_bytes(self) -> int:
+        """Return how much more must be free for frames to be taken and the reserve to stand."""
+        floor = self.bounds.floor_bytes + self.bounds.floor_bytes // _SLACK_SHARE
+        reserve = 0 if self.reserved else self.bounds.reserve_bytes
+        return max(floor + reserve - self.free_bytes(), 0)
+
     @property
     def reserved(self) -> bool:
         """Tell whether the reserve stands."""

@@ -49,6 +49,15 @@ class Shelf:
         """Return the file open for writing, made if need be."""
         return LogFile.for_writing(self.path(first), first, opening)
 
+    def size_bytes(self, first: int | None = None) -> int:
+        """Return what one file takes with its write-ahead log, or all of them.
+
+        The shared-memory file is left out: it comes and goes with whoever looks.
+        """
+        firsts = self.firsts() if first is None else [first]
+        paths = [path for one in firsts for path in files_of(self.path(one))[:2]]
+        return sum(path.stat().st_size for path in paths if path.exists())
+
     def remove(self, firsts: Iterable[int]) -> None:
         """Delete whole files with what belongs to them."""
         for first in firsts:

@@ -8,6 +8,13 @@ from __future__ import annotations
 from meltwatch.present.words_given import Words
 
 LEDGER: dict[str, Words] = {
+    "ledger.retention_held": (
+        "日志超限 {over_mib} MiB;{reader} 仅处理到 {done}(须到 {needs}),不删:请查其原因",
+        (
+            "The log is {over_mib} MiB over its limit, but {reader} has not come to {needs} yet "
+            "(it is at {done}), so nothing goes: look why it lags"
+        ),
+    ),
     "backup.no_data": (
         "此处没有节点数据:请写核心使用的数据目录",
         "No node's data are here: name the directory that core uses",
