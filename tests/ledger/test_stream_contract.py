@@ -6,6 +6,7 @@ import pytest
 
 from meltwatch.ledger.errors import MalformedEntry, Truncated
 from meltwatch.ledger.port import Appended, Conflict, Gap, Known
+from meltwatch.ledger.span import span_of
 from tests.ledger.telling import PLANT, Place, entry, everything, names, run
 
 
@@ -183,3 +184,17 @@ def test_a_sound_log_tells_no_damage(place: Place) -> None:
     place.home.stream.append(PLANT, run("g/1", 1, 3))
     assert len(everything(place.home.stream)) == 3
     assert place.home.stream.damage() == []
+
+
+def test_a_span_tells_count_and_hash_of_a_range(place: Place) -> None:
+    stream = place.home.stream
+    for second in range(1, 7):
+        stream.append(PLANT, [entry("g/1", second, at=second * 1_000)])
+    stream.append("other", [entry("g/1", 7), entry("h/1", 1)])
+    whole = [(seq, entry("g/1", seq).digest) for seq in range(1, 8)]
+    assert stream.span("g/1", 1, 7) == span_of("g/1", (1, 7), whole, 1, 7)
+    assert stream.span("g/1", 3, 99) == span_of("g/1", (3, 99), whole[2:], 1, 7)
+    assert stream.span("nobody", 1, 9) == span_of("nobody", (1, 9), [], 1, 0)
+    stream.retain({PLANT: 2, "other": 0})
+    told = place.reopen().stream.span("g/1", 1, 7)
+    assert told == span_of("g/1", (1, 7), whole[2:], 3, 7)

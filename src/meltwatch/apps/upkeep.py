@@ -6,6 +6,7 @@ All but `restore` may run beside the node's processes.
 from __future__ import annotations
 
 import argparse
+import getpass
 import platform
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import msgspec
 
 from meltwatch.apps.backup import Made, backup, shown_size
 from meltwatch.apps.quarantine import line_of, quarantine
+from meltwatch.apps.reconcile import compared, end_of, problem_of
 from meltwatch.apps.requeue import Asker, open_requeues
 from meltwatch.apps.requeue_way import have_requeued
 from meltwatch.apps.restore import restore, wrong_with_restored
@@ -48,6 +50,12 @@ def add_upkeep(commands: Any) -> None:
     put_back.add_argument("source", type=Path, metavar="FROM", help="the backup")
     put_back.add_argument("data", type=Path, metavar="DATA", help="a new data directory")
     put_back.set_defaults(run=_restore)
+    two = commands.add_parser("reconcile", help="compare what two ends hold, number by number")
+    two.add_argument("here", metavar="HERE", help="a data directory, or a gateway's outbox file")
+    two.add_argument("there", metavar="THERE", help="a data directory, or a server's address")
+    two.add_argument("--enterprise", default="", help="whose gateways, for a server")
+    two.add_argument("--login", default="", help="for a server; the password is asked for")
+    two.set_defaults(run=_reconcile)
     whole = commands.add_parser("check", help="read the whole ledger and say what is not sound")
     whole.add_argument("--data", type=Path, required=True, help="the node's data directory")
     whole.set_defaults(run=_check)
@@ -98,6 +106,17 @@ def _figures(made: Made) -> str:
 
 def _at_once(line: str) -> None:
     print(line, flush=True)
+
+
+def _reconcile(options: argparse.Namespace) -> int:
+    """Name what differs; return 0 when nothing does, else 1. Raises Refused."""
+    password = getpass.getpass() if options.login else ""
+    there = end_of(options.there, options.enterprise, options.login, password)
+    with end_of(options.here) as mine, there as other:
+        found = [problem_of(one) for one in compared(mine, other)]
+    say(found)
+    print(f"{len(found)} 处不同 differences" if found else "一致 alike")
+    return DIFFERENT if found else OK
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, closing
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +19,7 @@ from meltwatch.clock import Clock, SystemClock
 from meltwatch.errors import Problem
 from meltwatch.history.trend import TrendColumns, Window, trend
 from meltwatch.ledger.reading import EmbeddedReader
+from meltwatch.ledger.span import Span
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.model.reason import Params
 from meltwatch.present.api.app import make_app
@@ -61,6 +62,19 @@ class HistoryTrends:
             reader.close()
 
 
+class LedgerNumbers:
+    """What a ledger holds of a source's numbers, read beside the core."""
+
+    def __init__(self, ledger: Path) -> None:
+        """Read a ledger that may not be there yet."""
+        self._ledger = ledger
+
+    def span(self, source: str, first: int, last: int) -> Span:
+        """Return count and hash of the numbers from `first` to `last`; raises LedgerError."""
+        with closing(EmbeddedReader(self._ledger)) as reader:
+            return reader.span(source, first, last)
+
+
 def run_web(node: Node, data: Path, *, host: str, port: int, behind_https: bool = False) -> None:
     """Serve people until SIGINT or SIGTERM.
 
@@ -94,6 +108,7 @@ async def _serve(
             relay=relay,
             outbox=outbox,
             trends=HistoryTrends(data, node, clock),
+            numbers=LedgerNumbers(data / LEDGER),
             sites=node.sites,
             clock=clock,
             settings=Settings(node=node.name, https=behind_https),

@@ -133,6 +133,13 @@ class LogFile:
         ).fetchone()
         return Held(*row) if row else None
 
+    def digests(self, source: str, first: int, last: int) -> list[tuple[int, bytes]]:
+        """Return the digests of a source's numbers in a range, by number."""
+        return self.connection.execute(
+            "SELECT seq, digest FROM entries WHERE source = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+            (source, first, last),
+        ).fetchall()
+
     def headers(self, after: int) -> Iterator[Header]:
         """Yield the headers behind `after`, by position."""
         rows = self.connection.execute(

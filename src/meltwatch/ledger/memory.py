@@ -22,6 +22,7 @@ from meltwatch.ledger.port import (
     Stored,
     gateway_epoch,
 )
+from meltwatch.ledger.span import Span, span_of
 from meltwatch.model.encoding import encode
 
 
@@ -156,6 +157,16 @@ class MemoryStream:
         """Return every source ever stored with its last number."""
         with self._lock:
             return dict(self._last)
+
+    def span(self, source: str, first: int, last: int) -> Span:
+        """Return what is held of a source's numbers from `first` to `last`."""
+        with self._lock:
+            held = sorted(
+                (seq, one.digest) for (name, seq), one in self._held.items() if name == source
+            )
+            end = self._last.get(source, 0)
+            mine = [(seq, digest) for seq, digest in held if first <= seq <= last]
+            return span_of(source, (first, last), mine, held[0][0] if held else end + 1, end)
 
     def newest_epoch(self, gateway: str) -> str | None:
         """Return the greatest epoch of the gateway seen by frame or hello."""

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from meltwatch.audit.chain import Deed, Head, Row
+from meltwatch.ledger.span import Span
 
 CHAIN = "core"
 """The name of a home's audit chain."""
@@ -138,6 +139,13 @@ class StreamReader(Protocol):
 
     def sources(self) -> dict[str, int]:
         """Return every source ever stored with its last number."""
+        ...
+
+    def span(self, source: str, first: int, last: int) -> Span:
+        """Return what is held of a source's numbers from `first` to `last`, both included.
+
+        What cannot be read is not held.
+        """
         ...
 
     def newest_epoch(self, gateway: str) -> str | None:

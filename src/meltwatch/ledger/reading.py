@@ -14,8 +14,9 @@ from meltwatch.ledger.database import Opening, Sync, guarded, open_reader
 from meltwatch.ledger.errors import Damaged, Truncated
 from meltwatch.ledger.index import FORMAT, Index
 from meltwatch.ledger.port import CHAIN, KeptConflict, Lost, Stored
-from meltwatch.ledger.salvage import Spans, is_damage, joined, left_of, named
+from meltwatch.ledger.salvage import Spans, digests_left, is_damage, joined, left_of, named
 from meltwatch.ledger.shelf import Shelf, covering
+from meltwatch.ledger.span import Span, span_of
 
 
 class EmbeddedReader:
@@ -62,6 +63,20 @@ class EmbeddedReader:
         """Return every source ever stored with its last number."""
         with self._looking():
             return self._asked.sources()
+
+    def span(self, source: str, first: int, last: int) -> Span:
+        """Return what is held of a source's numbers from `first` to `last`."""
+        with self._looking():
+            end = self._asked.last_seq(source)
+            held_from, files = self._asked.files_of(source)
+            firsts = set(self._shelf.firsts())
+            held = [
+                one
+                for file in files
+                if file in firsts
+                for one in digests_left(self._shelf, file, source, first, last)
+            ]
+            return span_of(source, (first, last), held, held_from or end + 1, end)
 
     def newest_epoch(self, gateway: str) -> str | None:
         """Return the greatest epoch of the gateway seen by frame or hello."""

@@ -88,6 +88,24 @@ def last_left(shelf: Shelf, first: int) -> int | None:
     return None
 
 
+def digests_left(
+    shelf: Shelf, file: int, source: str, first: int, last: int
+) -> list[tuple[int, bytes]]:
+    """Return the digests of a source's numbers in a range of one file that can be read."""
+    try:
+        return shelf.reader(file).digests(source, first, last)
+    except (sqlite3.DatabaseError, Damaged) as error:
+        if not is_damage(error):
+            raise
+    if first == last:
+        return []
+    middle = (first + last) // 2
+    return [
+        *digests_left(shelf, file, source, first, middle),
+        *digests_left(shelf, file, source, middle + 1, last),
+    ]
+
+
 def named(shelf: Shelf, first: int, spans: Spans, brought: Iterable[str]) -> list[Lost]:
     """Return what is lost of a file with its sources; `brought`: whoever has entries in it."""
     name = shelf.path(first).name

@@ -8,6 +8,53 @@ from __future__ import annotations
 from meltwatch.present.words_given import Words
 
 LEDGER: dict[str, Words] = {
+    "numbers.unknown_source": (
+        "来源 {source} 不属于本企业:应为 网关/纪元",
+        "The source {source} is not this plant's: name gateway/epoch",
+    ),
+    "numbers.range": (
+        "序号范围须自 1 起、先小后大,一次至多 {most} 个",
+        "A range of numbers begins at 1 or later, the lesser first, {most} at most at once",
+    ),
+    "numbers.unreadable": (
+        "台账暂时无法读取({reason}):请稍后再试",
+        "The ledger cannot be read now ({reason}): try again later",
+    ),
+    "reconcile.here_only": (
+        "序号 {first} 至 {last} 只在此端有:请核对彼端",
+        "Numbers {first} to {last} are held here only: look at the other end",
+    ),
+    "reconcile.there_only": (
+        "序号 {first} 至 {last} 只在彼端有:请核对此端",
+        "Numbers {first} to {last} are held there only: look at this end",
+    ),
+    "reconcile.lost_there": (
+        "序号 {first} 至 {last} 曾获确认,而服务器现在没有:可能恢复自旧备份",
+        (
+            "Numbers {first} to {last} were acknowledged and the server has them no more: "
+            "was it restored from a backup?"
+        ),
+    ),
+    "reconcile.unlike": (
+        "序号 {first} 至 {last} 两端内容不同:请人工核对",
+        "Numbers {first} to {last} are not alike at both ends: look at them",
+    ),
+    "reconcile.no_end": (
+        "既非数据目录、发件箱文件,也非 http(s) 地址:请改正",
+        "This is no data directory, outbox file or http(s) address: mend it",
+    ),
+    "reconcile.outbox_unreadable": (
+        "发件箱无法读取({reason}):请先停止网关",
+        "The outbox cannot be read ({reason}): stop the gateway first",
+    ),
+    "reconcile.server_refuses": (
+        "服务器拒绝({status} {reason}):请核对企业、账号和密码",
+        "The server refuses ({status} {reason}): check the enterprise, the account, the password",
+    ),
+    "reconcile.no_server": (
+        "无法连接服务器({reason}):请核对地址",
+        "The server does not answer ({reason}): check the address",
+    ),
     "ledger.retention_held": (
         "日志超限 {over_mib} MiB;{reader} 仅处理到 {done}(须到 {needs}),不删:请查其原因",
         (

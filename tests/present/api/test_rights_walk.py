@@ -22,7 +22,10 @@ from tests.present.api.stage import Stage, on_stage
 pytestmark = pytest.mark.anyio
 
 PLACES = {"enterprise": CAST, "occurrence": HORN, "case": ONE, "path": "plant/some"}
-QUERY = {"trend": "?point=well-1/mould_flow&from=1749999990000&to=1750000000000&width=10"}
+QUERY = {
+    "trend": "?point=well-1/mould_flow&from=1749999990000&to=1750000000000&width=10",
+    "numbers": "?source=gw-1/e&first=1&last=9",
+}
 BODIES: dict[str, dict[str, str]] = {
     "verify": {"found": "valve shut"},
     "handle": {"measure": "opened"},

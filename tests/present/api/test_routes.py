@@ -11,10 +11,9 @@ import pytest
 from meltwatch.errors import Problem
 from meltwatch.history.errors import Damaged
 from meltwatch.model.log import Acknowledge, Verify
-from meltwatch.model.reason import Params
 from meltwatch.present.api.rights import TABLE
 from meltwatch.present.api.web import Settings
-from meltwatch.present.live.core_line import Found, OrderRefused
+from meltwatch.present.live.core_line import OrderRefused
 from meltwatch.present.live.picture import Delta, Latest
 from meltwatch.register.audit import read_audit
 from meltwatch.register.errors import RegisterUnavailable
@@ -310,20 +309,6 @@ async def test_a_core_that_is_away_is_said_in_every_beat(path: Path) -> None:
         health = (await stage.browser().ask("GET", "/healthz")).json
         assert health["ok"] is True
         assert health["core_away_since"] == NOW
-
-
-async def test_what_is_wrong_with_the_node_is_told_with_words(path: Path) -> None:
-    async with on_stage(path) as stage:
-        params: Params = {"free_mib": 3, "floor_mib": 256, "after_s": 5}
-        stage.line.found = Found((Problem("ledger", "frame.no_room", params),))
-        assert (await stage.browser().ask("GET", "/healthz")).json["findings"] == 1
-        browser = await stage.signed_in("ministry")
-        (one,) = (await browser.ask("GET", "/api/findings")).json["findings"]
-        assert "256 MiB" in one["zh"]
-        assert "256" in one["en"]
-        stage.line.away = True
-        assert (await browser.ask("GET", "/api/findings")).status == 503
-        assert (await stage.browser().ask("GET", "/healthz")).json["findings"] is None
 
 
 async def test_one_account_has_so_many_streams_and_no_more(path: Path) -> None:

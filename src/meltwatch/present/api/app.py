@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 
-from meltwatch.present.api import node, orders, plants, session, streams
+from meltwatch.present.api import node, numbers, orders, plants, session, streams
 from meltwatch.present.api.guard import guard_of
 from meltwatch.present.api.openapi import document_route
 from meltwatch.present.api.refusals import ApiRefused, say_later, say_no, say_no_to_http, say_sorry
@@ -59,6 +59,7 @@ API: tuple[HTTPRouteHandler, ...] = (
     orders.close,
     node.health,
     node.findings,
+    numbers.numbers,
 )
 
 

@@ -66,6 +66,7 @@ TABLE: dict[tuple[str, str], Right] = {
     ("GET", f"{PLANT}/picture"): _SEES,
     ("GET", f"{PLANT}/trend"): _SEES,
     ("GET", f"{PLANT}/live"): _SEES,
+    ("GET", f"{PLANT}/numbers"): _SEES,
     ("POST", f"{PLANT}/occurrences/{{occurrence}}/acknowledge"): _HANDLES,
     ("POST", f"{PLANT}/cases/{{case}}/verify"): _HANDLES,
     ("POST", f"{PLANT}/cases/{{case}}/handle"): _HANDLES,

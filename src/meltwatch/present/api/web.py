@@ -16,6 +16,7 @@ from litestar.di import NamedDependency
 from meltwatch import __version__
 from meltwatch.clock import Clock
 from meltwatch.errors import Problem
+from meltwatch.ledger.span import Span
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.model.site import Site
 from meltwatch.present.api.outbox import Outbox
@@ -50,6 +51,14 @@ class Trends(Protocol):
         self, enterprise: EnterpriseId, point: PointCode, at_from: int, at_to: int, width: int
     ) -> TrendColumns:
         """Return a point over `[at_from, at_to]`, thinned to at most `width` steps."""
+        ...
+
+
+class Numbers(Protocol):
+    """Who answers what the ledger holds of a source's numbers; called in a thread."""
+
+    def span(self, source: str, first: int, last: int) -> Span:
+        """Return count and hash of the numbers from `first` to `last`, both included."""
         ...
 
 
@@ -98,6 +107,7 @@ class Web:
     relay: Relay
     outbox: Outbox
     trends: Trends
+    numbers: Numbers
     sites: Mapping[EnterpriseId, Site]
     clock: Clock
     settings: Settings
