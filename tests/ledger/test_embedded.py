@@ -359,3 +359,25 @@ def test_a_reader_beside_the_writer_sees_each_once_in_order(tmp_path: Path) -> N
         thread.join(timeout=20)
         assert not thread.is_alive()
     assert names(found) == [("g/1", seq) for seq in range(1, last + 1)]
+
+
+def test_no_file_is_larger_than_its_bound_and_one_call_nor_longer_than_its_period(
+    tmp_path: Path,
+) -> None:
+    """The group that a file ends with stays whole: by so much the bound may be exceeded."""
+    bound, call = 400_000, 10 * 20_000
+    with opened(tmp_path, rotate_bytes=bound) as home:
+        for first in range(1, 200, 10):
+            entries = [
+                entry("g/1", seq, bytes([seq % 250]) * 20_000, at=seq * 40)
+                for seq in range(first, first + 10)
+            ]
+            home.stream.append(PLANT, entries)
+    for path in tmp_path.glob("log-*.sqlite"):
+        assert path.stat().st_size <= bound + 1.2 * call
+        with closing(sqlite3.connect(path)) as log:
+            begun, ended = log.execute(
+                "SELECT min(received_at), max(received_at) FROM entries"
+            ).fetchone()
+        assert ended - begun < 1_000 + 10 * 40
+    assert len(logs(tmp_path)) > 8

@@ -6,6 +6,7 @@ import pytest
 
 from meltwatch.ledger.errors import MalformedEntry, Truncated
 from meltwatch.ledger.port import Appended, Conflict, Gap, Known
+from meltwatch.ledger.span import span_of
 from tests.ledger.telling import PLANT, Place, entry, everything, names, run
 
 
@@ -162,3 +163,38 @@ def test_everything_may_go_but_the_log_goes_on(place: Place) -> None:
     stream = place.reopen().stream
     assert stream.append(PLANT, [entry("g/1", 3, at=3_000)]) == [Appended(3)]
     assert names(everything(stream, after=2)) == [("g/1", 3)]
+
+
+def test_retention_by_size_takes_no_more_than_it_must(place: Place) -> None:
+    stream = place.home.stream
+    for second in range(1, 6):
+        stream.append(PLANT, [entry("g/1", second, b"x" * 1_000, at=second * 1_000)])
+    size = stream.size_bytes()
+    assert stream.retain({PLANT: 5}, most_bytes=size) == 0
+    assert stream.retain({PLANT: 5}, most_bytes=size - 1) == 1
+    assert stream.retain({PLANT: 5}, received_before=0, most_bytes=size) == 0
+    assert stream.retain({PLANT: 5}, received_before=4_000, most_bytes=size) == 2
+    assert stream.retain({PLANT: 3}, most_bytes=0) == 0, "a reader needs the oldest of them"
+    assert stream.held_back({PLANT: 3}) == {PLANT: 4}
+    assert stream.held_back({PLANT: 4}) == {}
+    assert stream.retain({PLANT: 5}, most_bytes=0) == 1, "the newest stays"
+
+
+def test_a_sound_log_tells_no_damage(place: Place) -> None:
+    place.home.stream.append(PLANT, run("g/1", 1, 3))
+    assert len(everything(place.home.stream)) == 3
+    assert place.home.stream.damage() == []
+
+
+def test_a_span_tells_count_and_hash_of_a_range(place: Place) -> None:
+    stream = place.home.stream
+    for second in range(1, 7):
+        stream.append(PLANT, [entry("g/1", second, at=second * 1_000)])
+    stream.append("other", [entry("g/1", 7), entry("h/1", 1)])
+    whole = [(seq, entry("g/1", seq).digest) for seq in range(1, 8)]
+    assert stream.span("g/1", 1, 7) == span_of("g/1", (1, 7), whole, 1, 7)
+    assert stream.span("g/1", 3, 99) == span_of("g/1", (3, 99), whole[2:], 1, 7)
+    assert stream.span("nobody", 1, 9) == span_of("nobody", (1, 9), [], 1, 0)
+    stream.retain({PLANT: 2, "other": 0})
+    told = place.reopen().stream.span("g/1", 1, 7)
+    assert told == span_of("g/1", (1, 7), whole[2:], 3, 7)

@@ -7,7 +7,7 @@ import gzip
 import pyarrow as pa  # type: ignore[import-untyped]  # ships without types
 import pytest
 
-from meltwatch.apps.quarantine import kept_rows
+from meltwatch.apps.quarantine import frame_of, kept_rows
 from meltwatch.model.encoding import record_of
 from meltwatch.model.ids import PointCode
 from meltwatch.model.log import LayoutRecord
@@ -66,7 +66,9 @@ def test_a_list_that_is_not_known_is_asked_for_and_then_the_same_bytes_pass(node
     log = [record_of(one.data) for one in node.core.stream.read(PLANT.enterprise, 0, 100)]
     layouts = [one for one in log if isinstance(one, LayoutRecord)]
     assert [(one.layout, one.points) for one in layouts] == [(LAYOUT, POINTS)], "logged once"
-    (kept,) = kept_rows(node.frames()[0], {LAYOUT: POINTS})
+    stored = node.frames()[0]
+    assert stored.evidence is not None
+    (kept,) = kept_rows(stored, frame_of(stored.evidence, {LAYOUT: POINTS}))
     assert kept.told.startswith('["nowhere"')
 
 

@@ -15,13 +15,14 @@ from meltwatch.apps.core_process import run_core
 from meltwatch.apps.demo.demo import run_demo
 from meltwatch.apps.gateway_file import run_gateway
 from meltwatch.apps.history import add_history_commands
+from meltwatch.apps.keeping import add_keeping, keeping_of
 from meltwatch.apps.node import node_of
 from meltwatch.apps.play import Play, play, speed_of
-from meltwatch.apps.quarantine import line_of, quarantine
-from meltwatch.apps.seal import HISTORY, LEDGER, seal
+from meltwatch.apps.seal import HISTORY, seal
 from meltwatch.apps.serve import serve
 from meltwatch.apps.simulate import Simulate, accident_of, run_simulate
 from meltwatch.apps.story import Told, tell
+from meltwatch.apps.upkeep import add_upkeep
 from meltwatch.apps.web import run_web
 from meltwatch.clock import SystemClock
 from meltwatch.collect.story import Deliver, story_of
@@ -87,15 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="serve a node: core, web and sealer, watched"))
     _add_demo(commands.add_parser("demo", help="two simulated plants and a server, to try it"))
     add_account_commands(commands.add_parser("account", help="who may sign in"))
-    kept = commands.add_parser("quarantine", help="list the rows that could not be used, and why")
-    kept.add_argument("--data", type=Path, required=True, help="the directory that core uses")
-    kept.add_argument("--enterprise", required=True)
-    kept.set_defaults(run=_quarantine)
     add_history_commands(commands.add_parser("history", help="ask what was measured"))
     _add_simulate(commands.add_parser("simulate", help="serve a simulated plant over OPC UA"))
     gateway = commands.add_parser("gateway", help="read an OPC UA server, send it to the node")
     gateway.add_argument("--config", type=Path, required=True, help="the gateway's file, *.yaml")
     gateway.set_defaults(run=_gateway)
+    add_upkeep(commands)
     _add_audit(commands.add_parser("audit", help="the record of what people did"))
     return parser
 
@@ -122,6 +120,7 @@ def _add_core(core: argparse.ArgumentParser) -> None:
         default="full",
         help="off: do not wait for the disk (for trials only: a power cut loses what was taken)",
     )
+    add_keeping(core)
     core.set_defaults(run=_core)
 
 
@@ -142,6 +141,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--intake", type=port_of, default=8701, help="the port for gateways")
     serve.add_argument("--behind-https", action="store_true", help=BEHIND_HTTPS)
     serve.add_argument("--sync", choices=["full", "off"], default="full", help="as of core")
+    add_keeping(serve)
     serve.set_defaults(run=_serve)
 
 
@@ -192,6 +192,7 @@ def _core(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         sync=options.sync,
+        keeping=keeping_of(options),
         announce=announce,
     )
     return OK
@@ -228,7 +229,7 @@ def _serve(options: argparse.Namespace) -> int:
     told = {
         name: getattr(options, name) for name in ("host", "port", "intake", "sync", "behind_https")
     }
-    return serve(options.node, options.data, **told)
+    return serve(options.node, options.data, keeping=keeping_of(options), **told)
 
 
 def _web(options: argparse.Namespace) -> int:
@@ -244,12 +245,6 @@ def _web(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     return run_demo(options.directory, options.port, options.calm, smoke=options.smoke)
-
-
-def _quarantine(options: argparse.Namespace) -> int:
-    for kept in quarantine(options.data / LEDGER, options.enterprise):
-        print(line_of(kept))
-    return OK
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -12,14 +12,18 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
 
-from meltwatch.apps.core_order import WEB, Ordered, answer_of, deeds_of, digest_of, record_stored
+from meltwatch.apps.core_damage import alarms_lost, entry_spoilt
+from meltwatch.apps.core_order import WEB, Ordered, answer_of, deeds_of, digest_of
+from meltwatch.apps.stored import OWN, STATE_FORM, record_sound, state_of, stored_state
+from meltwatch.audit.chain import Head
 from meltwatch.errors import Bug, Problem
 from meltwatch.journey import Effect, Journey, JourneyState
-from meltwatch.ledger.errors import Truncated
+from meltwatch.ledger.errors import Truncated, Unavailable
 from meltwatch.ledger.port import (
     Appended,
     Conflict,
@@ -29,9 +33,10 @@ from meltwatch.ledger.port import (
     Known,
     Outcome,
     Partition,
+    Stored,
     Stream,
 )
-from meltwatch.model.encoding import UnknownEncoding, decode, encode, record_of
+from meltwatch.model.encoding import UnknownEncoding, encode
 from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
 from meltwatch.model.log import (
     EventsRecord,
@@ -44,16 +49,12 @@ from meltwatch.model.log import (
 from meltwatch.model.reason import Params
 from meltwatch.present.live.core_line import Obeyed, Order, OrderRefused, OutOfTurn
 
-OWN = "core"
 PASSED_OVER = "-"
 """The partition of orders for enterprises that the node has not; no enterprise is named so."""
 READ_AT_ONCE = 1_000
 LOOK_BACK = 2_000
 """How many positions back the newest values are looked for at a start."""
 CHECKPOINT_EVERY_MS = 30_000
-STATE_FORM = 2
-"""How a checkpoint keeps the journey's state: it is no record, and one of another form is not read,
-but made anew from the log. Form 1 had one engine for the whole plant."""
 CONFLICTS_KEPT = 256
 """Of how many epochs conflicts are remembered at most, and how many of each."""
 
@@ -100,6 +101,10 @@ class Core:
         self.partition: Partition = home.partition(enterprise)
         self.checkpointed_at = 0
         self._conflicts: OrderedDict[str, set[bytes]] = OrderedDict()
+        self.spoilt: dict[int, Problem] = {}
+        """What of the log was passed over because its bytes are not what was stored."""
+        self.alarms_lost: tuple[Problem, ...] = ()
+        """Alarms that were said and that the state lacks, since the log has lost their entries."""
         self._recover()
 
     # what comes in
@@ -141,9 +146,17 @@ class Core:
         self.stream.append(self.enterprise, [])  # another core's doubt: the number may be taken
         seq = self.stream.last_seq(OWN) + 1
         digest = hashlib.sha256(encode(record)).digest()
-        outcomes = self._log([record], [entry_of(record, OWN, seq, digest)])
-        if not isinstance(outcomes[0], Appended):
-            raise Bug(f"own record {seq} was not appended: {outcomes[0]}")
+        self.log_own(record, entry_of(record, OWN, seq, digest))
+
+    def log_own(self, record: Record, entry: Entry) -> None:
+        """Log a record of the node's own under a number that is free, and let it travel."""
+        (outcome,) = self._log([record], [entry])
+        if not isinstance(outcome, Appended):
+            raise Bug(f"own record {entry.source} {entry.seq} was not appended: {outcome}")
+
+    def audit_head(self) -> Head:
+        """Return the end of the node's audit chain."""
+        return self._home.audit_head()
 
     def obey(self, order: Order, now: int) -> Obeyed | OutOfTurn:
         """Log an order and obey it, or say why not; the same order again gives the same answer.
@@ -196,7 +209,7 @@ class Core:
             found = self.stream.read(self.enterprise, pos - 1, 1)
         except Truncated:
             return None
-        record = record_of(found[0].data) if found and found[0].pos == pos else None
+        record = self._sound(found[0]) if found and found[0].pos == pos else None
         return record if isinstance(record, SamplesRecord) else None
 
     def recent(self) -> Iterator[SamplesRecord]:
@@ -212,7 +225,7 @@ class Core:
                 return
             after = entries[-1].pos
             for one in entries:
-                record = record_of(one.data) if one.kind == "samples" else None
+                record = self._sound(one) if one.kind == "samples" else None
                 if isinstance(record, SamplesRecord):
                     yield record
 
@@ -228,11 +241,16 @@ class Core:
         return TickRecord(at=at, offline=tuple(one for one, when in due.items() if when <= at))
 
     def checkpoint(self, now: int) -> None:
-        """Keep the journey's state if the last one is old enough."""
+        """Keep the journey's state if the last one is old enough.
+
+        One that the store cannot take now loses nothing, a start only takes longer: it is tried
+        again later, and ticks do not wait for it.
+        """
         if now - self.checkpointed_at >= CHECKPOINT_EVERY_MS:
             self.come_in_line()
-            self.partition.checkpoint(self.committed, _stored_of(self.journey.state))
             self.checkpointed_at = now
+            with suppress(Unavailable):
+                self.partition.checkpoint(self.committed, stored_state(self.journey.state))
 
     def come_in_line(self) -> None:
         """After an unknown outcome, believe the disk and not the memory; else do nothing.
@@ -253,7 +271,7 @@ class Core:
         """Take up what is on disk, whatever was in memory."""
         owned = self.partition.acquire()
         self.committed = owned.committed
-        state = None if owned.state is None else _state_of(owned.state)
+        state = None if owned.state is None else state_of(owned.state)
         self.journey = Journey.begin(self.enterprise) if state is None else Journey(state)
         try:
             self._catch_up(0 if state is None else owned.checkpoint)
@@ -262,6 +280,11 @@ class Core:
             told = f"checkpoint of form {form}, this program reads {STATE_FORM}"
             raise UnknownEncoding(f"{told}; the log before {gone.first} is gone") from gone
         self._in_doubt = False
+        self.alarms_lost = ()
+        if self.spoilt or self.stream.damage():
+            self.alarms_lost = alarms_lost(
+                self.partition, owned.checkpoint, owned.committed, self.journey.state.board
+            )
         self.observer.taken_up(self.journey.state)
 
     def _log(self, records: Sequence[Record], entries: Sequence[Entry]) -> list[Outcome]:
@@ -305,7 +328,9 @@ class Core:
         while entries := self.stream.read(self.enterprise, after, READ_AT_ONCE):
             for stored in entries:
                 after = stored.pos
-                record = record_stored(stored.data)
+                record = self._sound(stored)
+                if record is None:
+                    continue
                 effects = self.journey.step(record)
                 if stored.pos > self.committed:
                     self._commit(stored.pos, [(record, effects)])
@@ -328,6 +353,13 @@ class Core:
         told.add(entry.digest)
         return True
 
+    def _sound(self, stored: Stored) -> Record | None:
+        """Return the record of an entry; None, and say so, when damage has changed its bytes."""
+        record = record_sound(stored, self.enterprise)
+        if record is None:
+            self.spoilt[stored.pos] = entry_spoilt(self.enterprise, stored)
+        return record
+
     def _tell_conflict(self, record: SamplesRecord) -> None:
         params: Params = {"epoch": record.epoch, "seq": record.seq}
         self._tell_of(record.received_at, record.source, "frame_conflict", params)
@@ -336,18 +368,6 @@ class Core:
         happening = Happening(at=at, subject=subject, key=key, params=params)
         told = EventsRecord(received_at=at, source=SourceId(subject), events=(happening,))
         self.take_own(told)
-
-
-def _stored_of(state: JourneyState) -> bytes:
-    return bytes((STATE_FORM,)) + encode(state)
-
-
-def _state_of(stored: bytes) -> JourneyState | None:
-    """Return a checkpoint's state; None for one of another form: the log is judged again."""
-    if stored[:1] != bytes((STATE_FORM,)):
-        return None
-    state: JourneyState = decode(stored[1:], JourneyState)
-    return state
 
 
 def entry_of(record: Record, source: str, seq: int, digest: bytes) -> Entry:

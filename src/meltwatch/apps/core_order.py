@@ -21,7 +21,9 @@ from meltwatch.model.log import (
     ConfirmHazard,
     Handle,
     Record,
+    RequeuedRecord,
     ResolveHazard,
+    SamplesRecord,
     Verify,
 )
 from meltwatch.present.live.core_line import Obeyed, Order
@@ -29,6 +31,8 @@ from meltwatch.present.live.core_line import Obeyed, Order
 WEB = "web"
 """The name of web's stream: one for all enterprises."""
 DONE = "done"
+AGAIN = "+"
+"""What the epoch of requeued rows ends with, once for each time; no epoch of a gateway has it."""
 _PLACE = "place"
 
 
@@ -44,16 +48,21 @@ def digest_of(order: Order) -> bytes:
 
 
 def record_stored(data: bytes) -> Record:
-    """Return the record of a stored entry, an order with its anchor."""
+    """Return the record of a stored entry: an order with its anchor, requeued rows with theirs."""
     record = record_of(data)
-    if not isinstance(record, CommandRecord):
-        return record
-    ordered: Ordered = decode(data, Ordered)
-    return ordered
+    if isinstance(record, CommandRecord):
+        ordered: Ordered = decode(data, Ordered)
+        return ordered
+    if isinstance(record, SamplesRecord) and record.epoch.endswith(AGAIN):
+        requeued: RequeuedRecord = decode(data, RequeuedRecord)
+        return requeued
+    return record
 
 
 def deeds_of(record: Record, effects: Iterable[Effect]) -> Iterator[Deed]:
     """Yield what the audit keeps of a record and of what followed from it."""
+    if isinstance(record, RequeuedRecord):
+        yield _of_requeued(record)
     if not isinstance(record, CommandRecord):
         return
     command = record.command
@@ -83,6 +92,20 @@ def answer_of(seq: int, row: Row) -> Obeyed:
         place = str(params.pop(_PLACE, ""))
         problems = (Problem(place, deed.outcome, params),)
     return Obeyed(seq=seq, problems=problems, head=head_after(row))
+
+
+def _of_requeued(record: RequeuedRecord) -> Deed:
+    return Deed(
+        at=record.received_at,
+        who=record.who,
+        role=record.role,
+        node=record.node,
+        origin=record.origin,
+        action="requeue",
+        subject=f"{record.source}/{record.epoch.rstrip(AGAIN)} {record.seq}",
+        why=record.why,
+        params={"rows": len(record.rows), "frame": record.frame},
+    )
 
 
 def _subject(command: AnyCommand) -> str:

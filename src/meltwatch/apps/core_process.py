@@ -10,24 +10,30 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import uvicorn
 
 from meltwatch.apps.core import Core
+from meltwatch.apps.core_damage import found_at_start, found_in
 from meltwatch.apps.core_socket import CoreSocket, listening
 from meltwatch.apps.defaults import default_risk_model
+from meltwatch.apps.disk import DiskCare, Doorkeeper
+from meltwatch.apps.findings import Findings
 from meltwatch.apps.gathering import Gathering
+from meltwatch.apps.keeping import DEFAULT_KEEPING, Keeping
 from meltwatch.apps.node import Node, NodeRefused
 from meltwatch.apps.patience import Patient
-from meltwatch.apps.seal import LEDGER
+from meltwatch.apps.retention import Retention
+from meltwatch.apps.seal import HISTORY, LEDGER
 from meltwatch.clock import Clock, SystemClock
 from meltwatch.errors import Problem
 from meltwatch.ledger.database import Sync, sync_directory
 from meltwatch.ledger.embedded import EmbeddedHome
 from meltwatch.ledger.errors import Damaged, InUse, Unavailable, UnknownFormat
 from meltwatch.ledger.port import gateway_epoch
+from meltwatch.ledger.room import Room
 from meltwatch.model.encoding import UnknownEncoding
 from meltwatch.model.ids import EnterpriseId, SourceId
 from meltwatch.model.log import ConfigRecord
@@ -59,6 +65,7 @@ def run_core(
     host: str,
     port: int,
     sync: Sync = "full",
+    keeping: Keeping = DEFAULT_KEEPING,
     announce: Announce = lambda _: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; then what was taken is written and the files are closed.
@@ -69,6 +76,7 @@ def run_core(
     with ExitStack() as opened:
         with _mended_by_people(data):
             data.mkdir(PRIVATE, parents=True, exist_ok=True)
+            room = room_of(data / LEDGER, keeping)
             home = EmbeddedHome(data / LEDGER, sync=sync)
             opened.callback(home.close)
             claim(data, node, home.stream.sources())
@@ -81,7 +89,28 @@ def run_core(
                 one: core_of(plant, home, clock, feeds[one]) for one, plant in node.plants.items()
             }
         address = f"http://{_shown(intake)}"
-        asyncio.run(_serve(node.keys, cores, feeds, intake, local, lambda: announce(address)))
+        findings = Findings()
+        findings.tell("start", found_at_start(data / LEDGER, home, cores.values()))
+        partitions = {name: core.partition for name, core in cores.items()}
+        limits = keeping.limits(data / LEDGER)
+        retention = Retention(home.stream, partitions, data / HISTORY, limits)
+        care = DiskCare(
+            *(home, room, findings, retention, clock),
+            lambda: findings.tell("log", found_in(home, cores.values())),
+        )
+        parts = Parts(node.keys, cores, feeds, room, care, findings)
+        asyncio.run(_serve(parts, intake, local, lambda: announce(address)))
+
+
+def room_of(ledger: Path, keeping: Keeping) -> Room:
+    """Return the room of a ledger, its directory made; on a full disk the reserve is given up.
+
+    Raises Unavailable.
+    """
+    ledger.mkdir(parents=True, exist_ok=True)
+    room = Room(ledger, keeping.bounds(ledger))
+    room.look()
+    return room
 
 
 def core_of(plant: Plant, home: EmbeddedHome, clock: Clock, feed: Feed | None = None) -> Core:
@@ -235,22 +264,31 @@ def _shown(bound: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+class Parts(NamedTuple):
+    """What a core is assembled from."""
+
+    keys: Mapping[str, Key]
+    cores: Mapping[EnterpriseId, Core]
+    feeds: Mapping[EnterpriseId, Feed]
+    room: Room
+    care: DiskCare
+    findings: Findings
+
+
 async def _serve(
-    keys: Mapping[str, Key],
-    cores: Mapping[EnterpriseId, Core],
-    feeds: Mapping[EnterpriseId, Feed],
-    intake: socket.socket,
-    local: socket.socket,
-    announce: Callable[[], None],
+    parts: Parts, intake: socket.socket, local: socket.socket, announce: Callable[[], None]
 ) -> None:
     """Take frames and orders until told to stop; what fails in the background ends it too."""
     clock = SystemClock()
-    gathering = Gathering(cores, clock)
-    told = CoreSocket(gathering, feeds)
-    main, beside = _Server(_config(Intake(gathering, keys, clock.wall_ms))), Beside(_config(told))
+    gathering = Gathering(parts.cores, clock)
+    told = CoreSocket(gathering, parts.feeds, parts.findings)
+    receiver = Doorkeeper(gathering, parts.room)
+    main = _Server(_config(Intake(receiver, parts.keys, clock.wall_ms)))
+    beside = Beside(_config(told))
     main.on_up = announce
     gathers = asyncio.create_task(gathering.run())
-    background = [asyncio.create_task(feed.run()) for feed in feeds.values()]
+    background = [asyncio.create_task(feed.run()) for feed in parts.feeds.values()]
+    background.append(asyncio.create_task(parts.care.run()))
     telling = asyncio.create_task(beside.serve([local]))
     for task in (gathers, telling, *background):
         task.add_done_callback(lambda _: setattr(main, "should_exit", True))

@@ -16,13 +16,15 @@ from pathlib import Path
 
 import msgspec
 
+from meltwatch.apps.findings import Findings
 from meltwatch.apps.gathering import Gathering
 from meltwatch.apps.node import NodeRefused
+from meltwatch.apps.requeue import requeue_at
 from meltwatch.errors import Problem
 from meltwatch.ledger.errors import Unavailable
 from meltwatch.model.ids import EnterpriseId
 from meltwatch.present.intake import Receive, Scope, Send
-from meltwatch.present.live.core_line import Order, OrderRefused, OutOfTurn
+from meltwatch.present.live.core_line import Found, Order, OrderRefused, OutOfTurn, Requeue
 from meltwatch.present.live.feed import Feed
 from meltwatch.present.live.listener import Listener
 from meltwatch.present.live.wire import BEAT, BEAT_S, PRIVATE, framed, is_private, socket_of
@@ -42,9 +44,15 @@ _MSGPACK = b"application/msgpack"
 class CoreSocket:
     """The ASGI application behind the local socket."""
 
-    def __init__(self, gathering: Gathering, feeds: Mapping[EnterpriseId, Feed]) -> None:
-        """Tell what feeds tell and hand orders to the cores."""
+    def __init__(
+        self,
+        gathering: Gathering,
+        feeds: Mapping[EnterpriseId, Feed],
+        findings: Findings | None = None,
+    ) -> None:
+        """Tell what feeds tell and what was found, and hand orders to the cores."""
         self.gathering = gathering
+        self.findings = findings or Findings()
         self.feeds = feeds
         self._listeners: list[Listener] = []
 
@@ -57,6 +65,10 @@ class CoreSocket:
                 await self._tell(receive, send)
             case "POST", "/orders":
                 await self._obey(receive, send)
+            case "POST", "/requeue":
+                await self._requeue(receive, send)
+            case "GET", "/findings":
+                await _answer(send, 200, Found(self.findings.all()))
             case _:
                 await _answer(send, 404)
 
@@ -115,6 +127,20 @@ class CoreSocket:
             await _answer(send, 503)
         else:
             await _answer(send, 409 if isinstance(answer, OutOfTurn) else 200, answer)
+
+    async def _requeue(self, receive: Receive, send: Send) -> None:
+        try:
+            asked = msgspec.msgpack.decode(await _body(receive), type=Requeue)
+            answer = requeue_at(self.gathering.cores, asked, self.gathering.clock.wall_ms())
+        except (msgspec.DecodeError, TimeoutError) as error:
+            problem = Problem("", "order.malformed", {"why": str(error) or "incomplete"})
+            await _answer(send, 422, problem)
+        except OrderRefused as refused:
+            await _answer(send, 422, refused.problem)
+        except Unavailable:
+            await _answer(send, 503)
+        else:
+            await _answer(send, 200, answer)
 
 
 def listening(data: Path) -> socket.socket:

@@ -5,6 +5,7 @@ It resumes from what its catalogue says is sealed; the ledger may not drop what 
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterable
@@ -13,19 +14,35 @@ from pathlib import Path
 
 import msgspec
 
+from meltwatch.apps.core_damage import entries_lost
+from meltwatch.apps.stored import record_sound
 from meltwatch.clock import Clock
 from meltwatch.history.errors import HistoryError
 from meltwatch.history.keeping import OURS, Keeping
 from meltwatch.history.sealer import EVERY_S, Sealer
 from meltwatch.ledger.port import StreamReader
 from meltwatch.ledger.reading import EmbeddedReader
-from meltwatch.model.encoding import record_of
-from meltwatch.model.ids import EnterpriseId
+from meltwatch.model.ids import EnterpriseId, EpochId, SourceId
 from meltwatch.model.log import SamplesRecord
+from meltwatch.model.sample import EMPTY
+from meltwatch.present.words import words_of
 
 LEDGER = "ledger"
 HISTORY = "history"
 READ_AT_ONCE = 500
+NO_SAMPLES = SamplesRecord(
+    received_at=0,
+    source=SourceId(""),
+    epoch=EpochId(""),
+    seq=0,
+    complete_from=0,
+    complete_to=0,
+    samples=EMPTY,
+    mark="test",
+)
+"""What stands for ticks and orders at the log's end: history has nothing to seal of them, and the
+ledger need not keep them for it."""
+_log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 
 
@@ -70,7 +87,7 @@ def seal(
         opened.callback(reader.close)
         settings = _Settings(every_s=every_s, keeping=keeping, tell=tell)
         each = [_Each(data, one, reader, settings, opened) for one in enterprises]
-        made = 0
+        made, lost = 0, 0
         while True:
             ending = once or stopping.is_set()
             any_told = False
@@ -83,6 +100,7 @@ def seal(
                 else:
                     any_told |= told
                     made += new
+            lost = _tell_lost(reader, lost)
             if ending and not any_told:
                 return Sealed(made=made, failed=failed)
             if not any_told:
@@ -95,6 +113,15 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     every_s: float
     keeping: Keeping
     tell: Tell
+
+
+def _tell_lost(reader: StreamReader, before: int) -> int:
+    """Say once what the ledger has lost: it is missing from history too."""
+    lost = reader.damage()
+    if len(lost) != before:
+        for one in entries_lost(lost):
+            _log.error("%s: %s / %s", one.place, *words_of(one))
+    return len(lost)
 
 
 class _Each:
@@ -146,7 +173,9 @@ def feed(
     for stored in entries:
         after = stored.pos
         if stored.kind == "samples":
-            record = record_of(stored.data)
+            record = record_sound(stored, enterprise)
             if isinstance(record, SamplesRecord):
                 sealer.take(stored.pos, record)
+    if entries and entries[-1].kind != "samples":
+        sealer.take(after, NO_SAMPLES)
     return after, bool(entries)

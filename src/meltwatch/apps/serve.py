@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from meltwatch.apps.keeping import DEFAULT_KEEPING, Keeping, argv_of
 from meltwatch.apps.node import node_of
 from meltwatch.apps.processes import Child, watch
 from meltwatch.clock import SystemClock
 from meltwatch.ledger.database import Sync
 
 
-def children_of(
+def children_of(  # noqa: PLR0913  # one for each option of the command
     node: Path,
     data: Path,
     *,
@@ -22,6 +23,7 @@ def children_of(
     port: int,
     sync: Sync = "full",
     behind_https: bool = False,
+    keeping: Keeping = DEFAULT_KEEPING,
 ) -> list[Child]:
     """Return the processes of a server: gateways send to `intake`, people come to `port`."""
     given = ("--node", str(node), "--data", str(data))
@@ -30,7 +32,7 @@ def children_of(
     return [
         Child(
             name="core",
-            argv=("core", *given, *at["i"], "--sync", sync),
+            argv=("core", *given, *at["i"], "--sync", sync, *argv_of(keeping)),
             ready=f"http://{asked}:{intake}/healthz",
         ),
         Child(name="sealer", argv=("seal", *given)),
@@ -42,7 +44,7 @@ def children_of(
     ]
 
 
-def serve(
+def serve(  # noqa: PLR0913  # one for each option of the command
     node: Path,
     data: Path,
     *,
@@ -51,6 +53,7 @@ def serve(
     port: int,
     sync: Sync,
     behind_https: bool,
+    keeping: Keeping = DEFAULT_KEEPING,
 ) -> int:
     """Serve until SIGINT or SIGTERM; return 0, or 2 when a process refused its input.
 
@@ -69,5 +72,6 @@ def serve(
         port=port,
         sync=sync,
         behind_https=behind_https,
+        keeping=keeping,
     )
     return watch(children, SystemClock(), lambda line: print(line, flush=True), welcome)

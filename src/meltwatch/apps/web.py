@@ -23,6 +23,7 @@ from meltwatch.history.held import Held, nothing_held
 from meltwatch.history.queries import Gaps, History
 from meltwatch.history.trend import TrendColumns, Window
 from meltwatch.ledger.reading import EmbeddedReader
+from meltwatch.ledger.span import Span
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.model.reason import Params
 from meltwatch.present.api.app import make_app
@@ -98,6 +99,19 @@ class HistoryTrends:
             yield History(self.data / HISTORY / enterprise, reader, enterprise)
 
 
+class LedgerNumbers:
+    """What a ledger holds of a source's numbers, read beside the core."""
+
+    def __init__(self, ledger: Path) -> None:
+        """Read a ledger that may not be there yet."""
+        self._ledger = ledger
+
+    def span(self, source: str, first: int, last: int) -> Span:
+        """Return count and hash of the numbers from `first` to `last`; raises LedgerError."""
+        with closing(EmbeddedReader(self._ledger)) as reader:
+            return reader.span(source, first, last)
+
+
 def run_web(node: Node, data: Path, *, host: str, port: int, behind_https: bool = False) -> None:
     """Serve people until SIGINT or SIGTERM.
 
@@ -131,6 +145,7 @@ async def _serve(
             relay=relay,
             outbox=outbox,
             trends=HistoryTrends(data, node, clock),
+            numbers=LedgerNumbers(data / LEDGER),
             sites=node.sites,
             clock=clock,
             settings=Settings(node=node.name, https=behind_https),

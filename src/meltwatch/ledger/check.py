@@ -17,7 +17,8 @@ from meltwatch.ledger import deeds, index, logfile, state
 from meltwatch.ledger.database import Format, Opening, guarded, open_reader
 from meltwatch.ledger.errors import LedgerError
 from meltwatch.ledger.port import CHAIN, Entry
-from meltwatch.ledger.shelf import Shelf
+from meltwatch.ledger.shelf import Shelf, covering
+from meltwatch.model.reason import Params
 
 _ROWS_AT_ONCE = 500
 DigestOf = Callable[[Entry], bytes]
@@ -36,6 +37,33 @@ def check(directory: Path, digest_of: DigestOf | None = None) -> list[Problem]:
     return walk.found
 
 
+def check_behind(directory: Path, after: int) -> list[Problem]:
+    """Return which positions are missing behind one; quick, for every opening.
+
+    Only positions are read, of the files that may have any behind `after`. What cannot be read
+    there is told by whoever reads it (`StreamReader.damage`).
+    """
+    found: list[Problem] = []
+    shelf = Shelf(directory, Opening())
+    expected = after + 1
+    for first in covering(shelf.firsts(), after):
+        place = shelf.path(first).name
+        try:
+            with (
+                guarded(shelf.path(first)),
+                closing(open_reader(shelf.path(first), logfile.FORMAT, Opening())) as connection,
+            ):
+                sql = "SELECT pos FROM entries WHERE pos > ? ORDER BY pos"
+                for (pos,) in connection.execute(sql, (after,)):
+                    if pos != expected:
+                        missing: Params = {"first": expected, "last": pos - 1}
+                        found.append(Problem(place, "ledger.positions_missing", missing))
+                    expected = pos + 1
+        except LedgerError as error:
+            found.append(Problem(place, "ledger.file_unreadable", {"told": str(error)}))
+    return found
+
+
 def _look(walk: _Walk, path: Path, form: Format, ask: Callable[[sqlite3.Connection], None]) -> None:
     """Check one file; one that cannot be read is a finding and the walk goes on."""
     walk.place = path.name
@@ -43,7 +71,7 @@ def _look(walk: _Walk, path: Path, form: Format, ask: Callable[[sqlite3.Connecti
         with guarded(path), closing(open_reader(path, form, Opening())) as connection:
             for (told,) in connection.execute("PRAGMA quick_check"):
                 if told != "ok":
-                    walk.tell("ledger.file_unsound", told=told)
+                    walk.tell(Problem(walk.place, "ledger.file_unsound", {"told": told}))
             # One snapshot: the writer may go on meanwhile.
             connection.execute("BEGIN")
             ask(connection)
@@ -51,7 +79,7 @@ def _look(walk: _Walk, path: Path, form: Format, ask: Callable[[sqlite3.Connecti
         if not path.exists() and form is logfile.FORMAT:
             walk.restart()
             return
-        walk.tell("ledger.file_unreadable", told=str(error))
+        walk.tell(Problem(walk.place, "ledger.file_unreadable", {"told": str(error)}))
 
 
 class _Walk:
@@ -68,9 +96,9 @@ class _Walk:
         self._seqs: dict[str, int] = {}
         self._seqs_applied: dict[str, int] = {}
 
-    def tell(self, key: str, **params: str | float) -> None:
-        """Add a finding about the file in hand."""
-        self.found.append(Problem(self.place, key, params))
+    def tell(self, problem: Problem) -> None:
+        """Add a finding."""
+        self.found.append(problem)
 
     def index(self, connection: sqlite3.Connection) -> None:
         """Keep what the index says, to be compared with the log."""
@@ -79,17 +107,29 @@ class _Walk:
         self._removed = asked.meta("first_file") > 1 or asked.meta("floor") > 0
         self._noted = asked.sources()
         for conflict in asked.conflicts(0, -1) if self._digest_of else ():
-            self._digest(conflict, "ledger.conflict_digest_differs", conflict.id)
+            if not self._fits(conflict):
+                told: Params = {
+                    "source": conflict.source,
+                    "seq": conflict.seq,
+                    "number": conflict.id,
+                }
+                self.tell(Problem(self.place, "ledger.conflict_digest_differs", told))
 
     def log(self, connection: sqlite3.Connection) -> None:
         """Walk the entries of one file."""
         for pos, entry in _entries(connection):
             expected = pos if self._pos is None and self._removed else (self._pos or 0) + 1
             if pos != expected:
-                self.tell("ledger.positions_missing", first=expected, last=pos - 1)
+                self.tell(
+                    Problem(
+                        self.place, "ledger.positions_missing", {"first": expected, "last": pos - 1}
+                    )
+                )
             self._pos = pos
             self._dense(pos, entry)
-            self._digest(entry, "ledger.digest_differs", pos)
+            if not self._fits(entry):
+                told: Params = {"source": entry.source, "seq": entry.seq, "number": pos}
+                self.tell(Problem(self.place, "ledger.digest_differs", told))
 
     def restart(self) -> None:
         """Begin anew behind a file that retention has just removed, with all before it."""
@@ -104,14 +144,26 @@ class _Walk:
             noted = self._noted.get(source, 0)
             logged = self._seqs_applied.get(source, noted if self._removed else 0)
             if noted != logged:
-                self.tell("ledger.index_differs", source=source, index=noted, log=logged)
+                self.tell(
+                    Problem(
+                        self.place,
+                        "ledger.index_differs",
+                        {"source": source, "index": noted, "log": logged},
+                    )
+                )
 
     def state(self, connection: sqlite3.Connection) -> None:
         """Check every checkpoint's bytes and the audit chain."""
         rows = connection.execute("SELECT id, partition, pos FROM checkpoints ORDER BY id")
         for id_, partition, pos in rows.fetchall():
             if state.sound_state(connection, id_) is None:
-                self.tell("ledger.checkpoint_damaged", partition=partition, pos=pos)
+                self.tell(
+                    Problem(
+                        self.place,
+                        "ledger.checkpoint_damaged",
+                        {"partition": partition, "pos": pos},
+                    )
+                )
         if deeds.are_kept(connection):
             self.found += wrong_with(_audited(connection), Head(CHAIN))
 
@@ -119,14 +171,19 @@ class _Walk:
         before = self._seqs.get(entry.source)
         expected = entry.seq if before is None and self._removed else (before or 0) + 1
         if entry.seq != expected:
-            self.tell("ledger.seq_not_dense", source=entry.source, expected=expected, pos=pos)
+            self.tell(
+                Problem(
+                    self.place,
+                    "ledger.seq_not_dense",
+                    {"source": entry.source, "expected": expected, "pos": pos},
+                )
+            )
         self._seqs[entry.source] = entry.seq
         if pos <= self._applied:
             self._seqs_applied[entry.source] = entry.seq
 
-    def _digest(self, entry: Entry, key: str, number: int) -> None:
-        if self._digest_of and self._digest_of(entry) != entry.digest:
-            self.tell(key, source=entry.source, seq=entry.seq, number=number)
+    def _fits(self, entry: Entry) -> bool:
+        return self._digest_of is None or self._digest_of(entry) == entry.digest
 
 
 def _audited(connection: sqlite3.Connection) -> Iterator[Row]:

@@ -147,6 +147,11 @@ def guarded(place: Path) -> Iterator[None]:
         raise Unavailable(str(place), str(error)) from error
 
 
+def fold(connection: sqlite3.Connection) -> None:
+    """Copy the write-ahead log into its file as far as readers let it, waiting for nobody."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory durable, as its files already are."""
     handle = os.open(path, os.O_RDONLY)
@@ -159,6 +164,25 @@ def sync_directory(path: Path) -> None:
 def files_of(path: Path) -> list[Path]:
     """Return a database and its side files, which are part of it while open or after a kill."""
     return [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
+
+
+def require_sound(connection: sqlite3.Connection, path: Path) -> None:
+    """Close the connection and raise `Damaged` unless SQLite finds the file's trees sound."""
+    (told,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if told != "ok":
+        connection.close()
+        raise Damaged(str(path), told)
+
+
+def set_aside(path: Path) -> None:
+    """Give a damaged file and what belongs to it a name that nothing of ours reads."""
+    number = 1
+    while path.with_name(f"{path.name}.damaged-{number}").exists():
+        number += 1
+    for one in reversed(files_of(path)):  # the file itself last: a kill between begins anew
+        if one.exists():
+            one.rename(one.with_name(f"{one.name}.damaged-{number}"))
+    sync_directory(path.parent)
 
 
 def scalar(connection: sqlite3.Connection, sql: str, *params: str | int) -> int:
@@ -187,6 +211,8 @@ def _create(path: Path, form: Format, opening: Opening) -> None:
 
 
 def _expect(connection: sqlite3.Connection, path: Path, form: Format) -> None:
+    if scalar(connection, "PRAGMA page_count") == 0:
+        raise Damaged(str(path), "the file is empty")
     version = scalar(connection, "PRAGMA user_version")
     kin = scalar(connection, "PRAGMA application_id") == form.application_id
     if not kin or version not in {form.version, *form.former}:

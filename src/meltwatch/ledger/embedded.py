@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 from meltwatch.audit.chain import Head, Row
@@ -20,20 +21,26 @@ from meltwatch.ledger.database import (
     Opening,
     Sync,
     connect,
+    fold,
     guarded,
     open_writer,
+    require_sound,
+    set_aside,
     sync_directory,
 )
-from meltwatch.ledger.errors import InUse
+from meltwatch.ledger.errors import Damaged, InUse
 from meltwatch.ledger.healing import heal
 from meltwatch.ledger.index import FORMAT, Index, relax
-from meltwatch.ledger.logfile import Header, LogFile
+from meltwatch.ledger.logfile import Facts, Header, LogFile
 from meltwatch.ledger.port import Entry, Outcome, Stored
 from meltwatch.ledger.reading import EmbeddedReader
+from meltwatch.ledger.salvage import is_damage
+from meltwatch.ledger.shelf import Shelf
 from meltwatch.ledger.state import EmbeddedPartition, StateFile
 
 HOUR_MS = 3_600_000
 GIB = 1 << 30
+FOR_EVER = 1 << 62
 
 
 class EmbeddedHome:
@@ -82,6 +89,11 @@ class EmbeddedHome:
         """Return up to `limit` audit rows with a number above `after`, by number."""
         return self._state.audit(after, limit)
 
+    def fold(self) -> None:
+        """Fold the write-ahead logs in, as far as readers let it, so that they grow no more."""
+        self._state.fold()
+        self._stream.fold()
+
     def close(self) -> None:
         """Close every file, the lock last."""
         self._opened.close()
@@ -95,12 +107,14 @@ class EmbeddedStream(EmbeddedReader):
     ) -> None:
         """Open and heal; positions above `furthest` are free whatever the log says."""
         self.healed: list[Problem] = []
+        self.set_aside: list[Problem] = []
         self._opening = opening
         self._rotate_ms = rotate_ms
         self._rotate_bytes = rotate_bytes
         self._furthest = furthest
         self._writing = threading.Lock()
         self._log: LogFile | None = None
+        self._spoilt: set[int] = set()
         with guarded(directory):
             self._index = self._open_index(directory)
         try:
@@ -128,31 +142,94 @@ class EmbeddedStream(EmbeddedReader):
             self._index.note_epoch(gateway, epoch)
             return self._index.newest_epoch(gateway) or epoch
 
-    def retain(self, positions: Mapping[str, int], *, received_before: int | None = None) -> int:
+    def retain(
+        self,
+        positions: Mapping[str, int],
+        *,
+        received_before: int | None = None,
+        most_bytes: int | None = None,
+    ) -> int:
         """Remove whole files, oldest first, up to the first one that somebody needs.
 
         The newest file always stays.
         """
         with self._putting(), self._reading:
             firsts = self._shelf.firsts()
+            size = self._shelf.size_bytes()
             removed: dict[str, int] = {}
             gone: list[int] = []
             count = 0
-            for first in firsts[:-1]:
-                file = self._shelf.reader(first)
-                ends = file.ends()
-                if any(end > positions.get(name, 0) for name, end in ends.items()):
+            if received_before is None and most_bytes is None:
+                received_before = FOR_EVER
+            for first, behind in pairwise(firsts):
+                before = received_before
+                if most_bytes is not None and size > most_bytes:
+                    before = FOR_EVER
+                if before is None or self._is_young(first, before):
                     break
-                if received_before is not None and file.newest_received_at() >= received_before:
+                file = self._facts(first, behind)
+                if file.newest_received_at >= before:
                     break
-                removed |= ends
-                count += file.count()
+                if any(end > positions.get(name, 0) for name, end in file.ends.items()):
+                    break
+                size -= self._shelf.size_bytes(first)
+                removed |= file.ends
+                count += file.entries
                 gone.append(first)
             if gone:
                 # Forgotten first, deleted after: a kill between leaves files that opening deletes.
                 self._index.forget_files(firsts[len(gone)], removed)
                 self._shelf.remove(gone)
             return count
+
+    def size_bytes(self) -> int:
+        """Return what the log files take, their side files included."""
+        with self._reading, guarded(self._directory):
+            return self._shelf.size_bytes()
+
+    def held_back(self, positions: Mapping[str, int]) -> dict[str, int]:
+        """Return which partitions keep the oldest file from going, and to which position."""
+        with self._putting(), self._reading:
+            firsts = self._shelf.firsts()[:2]
+            if firsts[1:] == []:
+                return {}  # the newest file stays anyhow
+            ends = self._facts(*firsts).ends
+            return {name: end for name, end in ends.items() if end > positions.get(name, 0)}
+
+    def fold(self) -> None:
+        """Fold the write-ahead logs in; raises `Unavailable`."""
+        with self._writing, guarded(self._directory):
+            fold(self._index.connection)
+            if self._log:
+                fold(self._log.connection)
+
+    def _is_young(self, first: int, before: int) -> bool:
+        """Tell at once of most files that are not old enough that they are not."""
+        try:
+            return self._shelf.reader(first).last_received_at() >= before
+        except (sqlite3.DatabaseError, Damaged) as error:
+            if not is_damage(error):
+                raise
+            return False
+
+    def _facts(self, first: int, behind: int) -> Facts:
+        """Return what retention asks of a file; of a damaged one what is sure.
+
+        Every partition may have entries there, up to where the next file begins.
+        """
+        try:
+            return self._shelf.reader(first).facts()
+        except (sqlite3.DatabaseError, Damaged) as error:
+            if not is_damage(error):
+                raise
+        ends = dict.fromkeys(self._index.partitions(), behind - 1)
+        try:
+            newest = self._shelf.reader(behind).facts().newest_received_at
+        except (sqlite3.DatabaseError, Damaged) as error:
+            if not is_damage(error):
+                raise
+            newest = FOR_EVER - 1
+        return Facts(ends, newest, behind - first)
 
     def close(self) -> None:
         """Close every file; safe to call twice."""
@@ -177,11 +254,32 @@ class EmbeddedStream(EmbeddedReader):
             end, self.healed = heal(self._index, self._shelf)
             firsts = self._shelf.firsts()
         self._end = max(end, self._index.meta("applied"), self._furthest)
-        self._log = self._shelf.writer(firsts[-1], self._opening) if firsts else None
+        self._log = self._last_file(firsts)
+
+    def _last_file(self, firsts: list[int]) -> LogFile | None:
+        """Return the newest file, open for writing; None when it is damaged: a new one follows."""
+        if not firsts or firsts[-1] in self._spoilt:
+            return None
+        try:
+            return self._shelf.writer(firsts[-1], self._opening)
+        except (sqlite3.DatabaseError, Damaged) as error:
+            if not is_damage(error):
+                raise
+            self._spoilt.add(firsts[-1])
+            return None
 
     def _store(self, partition: str, entries: list[Stored]) -> None:
-        log = self._writable(entries[0].received_at)
-        log.append(partition, entries)
+        try:
+            log = self._writable(entries[0].received_at)
+            log.append(partition, entries)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error) or self._log is None:
+                raise
+            # Nothing of it was stored. The file is left as it is, to be read as far as it can be.
+            self._spoilt.add(self._log.first)
+            self._drop_log()
+            log = self._writable(entries[0].received_at)
+            log.append(partition, entries)
         self._index.apply(log.first, (Header(e.pos, partition, e.source, e.seq) for e in entries))
         self._end = entries[-1].pos
 
@@ -190,7 +288,12 @@ class EmbeddedStream(EmbeddedReader):
             # A file taken away by hand answers like one that retention removed.
             if not self._shelf.path(first).exists():
                 return None
-            return self._shelf.reader(first).held(source, seq)
+            try:
+                return self._shelf.reader(first).held(source, seq)
+            except (sqlite3.DatabaseError, Damaged) as error:
+                if not is_damage(error):
+                    raise
+                return None  # the digest can no longer be compared
 
     def _writable(self, received_at: int) -> LogFile:
         """Return the file that the next entry belongs in, a new one when the old is due."""
@@ -198,7 +301,11 @@ class EmbeddedStream(EmbeddedReader):
             self._log.seal()
             self._log = None
         if self._log is None:
-            self._log = self._shelf.writer(self._end + 1, self._opening)
+            first = self._end + 1
+            if first in self._spoilt:  # damaged before anything was stored in it
+                self._shelf.set_aside(first)
+                self._spoilt.discard(first)
+            self._log = self._shelf.writer(first, self._opening)
         return self._log
 
     def _drop_log(self) -> None:
@@ -208,7 +315,18 @@ class EmbeddedStream(EmbeddedReader):
             self._log = None
 
     def _open_index(self, directory: Path) -> Index:
-        connection = open_writer(directory / "index.sqlite", FORMAT, self._opening)
+        """Open the index; a damaged one is set aside and made again from the log."""
+        path = directory / "index.sqlite"
+        try:
+            connection = open_writer(path, FORMAT, self._opening)
+            require_sound(connection, path)
+        except (sqlite3.DatabaseError, Damaged) as error:
+            # Without any log there is nothing to make it from: a person has to look.
+            if not is_damage(error) or not Shelf(directory, self._opening).firsts():
+                raise
+            set_aside(path)
+            self.set_aside.append(Problem(path.name, "ledger.index_set_aside"))
+            connection = open_writer(path, FORMAT, self._opening)
         relax(connection, self._opening.sync)
         return Index(connection, self._opening.sync)
 

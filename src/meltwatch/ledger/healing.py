@@ -8,9 +8,13 @@ and said so. Positions are never given twice all the same.
 
 from __future__ import annotations
 
+import sqlite3
+
 from meltwatch.errors import Problem
 from meltwatch.ledger.database import transaction
+from meltwatch.ledger.errors import Damaged
 from meltwatch.ledger.index import Index
+from meltwatch.ledger.salvage import headers_left, is_damage, last_left
 from meltwatch.ledger.shelf import Shelf, covering
 
 
@@ -18,13 +22,30 @@ def heal(index: Index, shelf: Shelf) -> tuple[int, list[Problem]]:
     """Repair the index; return the log's last position and what had to be done."""
     found = _finish_retention(index, shelf)
     firsts = shelf.firsts()
-    end = next((last for first in reversed(firsts) if (last := shelf.reader(first).last_pos())), 0)
+    end = _end(shelf, firsts)
     applied = index.meta("applied")
+    if end is None:
+        # The newest file does not tell how far it went. What it held is lost to reading, not to
+        # the index: nobody is asked to send again what has been acknowledged.
+        return applied, found
     if end > applied:
         found += _catch_up(index, shelf, firsts, applied)
     elif end < applied:
-        found += _take_back(index, shelf, firsts, end)
+        try:
+            found += _take_back(index, shelf, firsts, end)
+        except (sqlite3.DatabaseError, Damaged) as error:
+            if not is_damage(error):
+                raise
     return end, found
+
+
+def _end(shelf: Shelf, firsts: list[int]) -> int | None:
+    """Return the log's last position, None when the newest file that has any is damaged."""
+    for first in reversed(firsts):
+        last = last_left(shelf, first)
+        if last != 0:
+            return last
+    return 0
 
 
 def _finish_retention(index: Index, shelf: Shelf) -> list[Problem]:
@@ -42,7 +63,7 @@ def _catch_up(index: Index, shelf: Shelf, firsts: list[int], applied: int) -> li
         index.note("floor", firsts[0] - 1)
         found.append(Problem("index.sqlite", "ledger.index_rebuilt", {"first": firsts[0]}))
     for first in covering(firsts, applied):
-        index.apply(first, shelf.reader(first).headers(applied))
+        index.apply(first, headers_left(shelf, first, applied))
     end = index.meta("applied")
     behind = Problem("index.sqlite", "ledger.index_behind", {"applied": applied, "end": end})
     return [*found, behind]

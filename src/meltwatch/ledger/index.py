@@ -94,6 +94,22 @@ class Index:
         """Return every source with its last number."""
         return dict(self.connection.execute("SELECT source, last_seq FROM sources"))
 
+    def partitions(self) -> list[str]:
+        """Return every partition that has an entry."""
+        return [name for (name,) in self.connection.execute("SELECT partition FROM partitions")]
+
+    def files_of(self, source: str) -> tuple[int | None, list[int]]:
+        """Return the least number of a source that is retained, and the files of all that are."""
+        rows = self.connection.execute(
+            "SELECT file, first_seq FROM spans WHERE source = ? ORDER BY file", (source,)
+        ).fetchall()
+        return (rows[0][1] if rows else None), [file for file, _ in rows]
+
+    def sources_in(self, file: int) -> list[str]:
+        """Return the sources that have entries in a file."""
+        rows = self.connection.execute("SELECT source FROM spans WHERE file = ?", (file,))
+        return [source for (source,) in rows]
+
     def file_of(self, source: str, seq: int) -> int | None:
         """Return the file that holds the number unless retention has removed it."""
         row = self.connection.execute(

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meltwatch.ledger.admission import Held
-from meltwatch.ledger.database import Format, Opening, open_reader, open_writer, scalar, transaction
+from meltwatch.ledger.database import (
+    Format,
+    Opening,
+    fold,
+    open_reader,
+    open_writer,
+    scalar,
+    transaction,
+)
 from meltwatch.ledger.port import Stored
 
 FORMAT = Format(
@@ -45,6 +53,14 @@ class Header(NamedTuple):
     partition: str
     source: str
     seq: int
+
+
+class Facts(NamedTuple):
+    """What retention asks of a file: each partition's last position, receipt (ms UTC), entries."""
+
+    ends: dict[str, int]
+    newest_received_at: int
+    entries: int
 
 
 class LogFile:
@@ -117,6 +133,13 @@ class LogFile:
         ).fetchone()
         return Held(*row) if row else None
 
+    def digests(self, source: str, first: int, last: int) -> list[tuple[int, bytes]]:
+        """Return the digests of a source's numbers in a range, by number."""
+        return self.connection.execute(
+            "SELECT seq, digest FROM entries WHERE source = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+            (source, first, last),
+        ).fetchall()
+
     def headers(self, after: int) -> Iterator[Header]:
         """Yield the headers behind `after`, by position."""
         rows = self.connection.execute(
@@ -135,11 +158,19 @@ class LogFile:
         ).fetchone()
         return (row[0], row[1]) if row else None
 
+    def facts(self) -> Facts:
+        """Return what retention asks."""
+        return Facts(self.ends(), self.newest_received_at(), self.count())
+
     def ends(self) -> dict[str, int]:
         """Return each partition's last position in this file."""
         return dict(
             self.connection.execute("SELECT partition, max(pos) FROM entries GROUP BY partition")
         )
+
+    def last_received_at(self) -> int:
+        """Return the receipt instant of the last entry, ms UTC; at once, whatever the size."""
+        return scalar(self.connection, "SELECT received_at FROM entries ORDER BY pos DESC LIMIT 1")
 
     def newest_received_at(self) -> int:
         """Return the greatest receipt instant in this file, ms UTC."""
@@ -151,7 +182,7 @@ class LogFile:
 
     def seal(self) -> None:
         """Fold the WAL in and close; a reader that still looks keeps what it needs."""
-        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        fold(self.connection)
         self.connection.close()
 
     def _first_received_at(self) -> int | None:

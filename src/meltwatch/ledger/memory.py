@@ -16,11 +16,13 @@ from meltwatch.ledger.port import (
     Effect,
     Entry,
     KeptConflict,
+    Lost,
     Outcome,
     Owned,
     Stored,
     gateway_epoch,
 )
+from meltwatch.ledger.span import Span, span_of
 from meltwatch.model.encoding import encode
 
 
@@ -91,20 +93,44 @@ class MemoryStream:
             self._epochs[gateway] = max(epoch, self._epochs.get(gateway, epoch))
             return self._epochs[gateway]
 
-    def retain(self, positions: Mapping[str, int], *, received_before: int | None = None) -> int:
+    def retain(
+        self,
+        positions: Mapping[str, int],
+        *,
+        received_before: int | None = None,
+        most_bytes: int | None = None,
+    ) -> int:
         """Remove a prefix entry by entry; the newest entry always stays."""
         with self._lock:
             count = 0
+            size = self.size_bytes()
             for partition, stored in self._log[:-1]:
                 if stored.pos > positions.get(partition, 0):
                     break
-                if received_before is not None and stored.received_at >= received_before:
+                old = received_before is not None and stored.received_at < received_before
+                much = most_bytes is not None and size > most_bytes
+                if not (old or much) and (received_before, most_bytes) != (None, None):
                     break
+                size -= len(stored.data)
                 self._removed[partition] = stored.pos
                 del self._held[stored.source, stored.seq]
                 count += 1
             del self._log[:count]
             return count
+
+    def size_bytes(self) -> int:
+        """Return the bytes of all entries' data."""
+        with self._lock:
+            return sum(len(stored.data) for _, stored in self._log)
+
+    def held_back(self, positions: Mapping[str, int]) -> dict[str, int]:
+        """Return the partition of the oldest entry if it keeps that from going."""
+        with self._lock:
+            return {
+                partition: stored.pos
+                for partition, stored in self._log[:-1][:1]
+                if stored.pos > positions.get(partition, 0)
+            }
 
     def read(self, partition: str, after: int, limit: int) -> list[Stored]:
         """Return up to `limit` entries behind `after`; raises `Truncated`."""
@@ -132,9 +158,23 @@ class MemoryStream:
         with self._lock:
             return dict(self._last)
 
+    def span(self, source: str, first: int, last: int) -> Span:
+        """Return what is held of a source's numbers from `first` to `last`."""
+        with self._lock:
+            held = sorted(
+                (seq, one.digest) for (name, seq), one in self._held.items() if name == source
+            )
+            end = self._last.get(source, 0)
+            mine = [(seq, digest) for seq, digest in held if first <= seq <= last]
+            return span_of(source, (first, last), mine, held[0][0] if held else end + 1, end)
+
     def newest_epoch(self, gateway: str) -> str | None:
         """Return the greatest epoch of the gateway seen by frame or hello."""
         return self._epochs.get(gateway)
+
+    def damage(self) -> list[Lost]:
+        """Return nothing: memory does not spoil."""
+        return []
 
     def conflicts(self, after: int, limit: int) -> list[KeptConflict]:
         """Return up to `limit` kept conflicts with an id above `after`."""

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from meltwatch.audit.chain import Deed, Head, Row
+from meltwatch.ledger.span import Span
 
 CHAIN = "core"
 """The name of a home's audit chain."""
@@ -105,12 +106,25 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
     damaged: tuple[int, ...] = ()
 
 
+class Lost(msgspec.Struct, frozen=True):
+    """Entries that cannot be read: their file, first and last position, and whose they are.
+
+    `sources`: each with its numbers (`g/1 5-9`), or only by name where no more can be told.
+    """
+
+    file: str
+    first: int
+    last: int
+    sources: tuple[str, ...]
+
+
 class StreamReader(Protocol):
     """The log as a reader sees it, in the writer's process or in another one."""
 
     def read(self, partition: str, after: int, limit: int) -> list[Stored]:
         """Return up to `limit` entries behind `after`, by position, each once; [] at the tail.
 
+        What damage has made unreadable is left out, and told by `damage`.
         Raises `Truncated` when retention has removed entries of the partition behind `after`.
         """
         ...
@@ -127,12 +141,23 @@ class StreamReader(Protocol):
         """Return every source ever stored with its last number."""
         ...
 
+    def span(self, source: str, first: int, last: int) -> Span:
+        """Return what is held of a source's numbers from `first` to `last`, both included.
+
+        What cannot be read is not held.
+        """
+        ...
+
     def newest_epoch(self, gateway: str) -> str | None:
         """Return the greatest epoch of the gateway that a frame or a hello has shown."""
         ...
 
     def conflicts(self, after: int, limit: int) -> list[KeptConflict]:
         """Return up to `limit` kept conflicts with an id above `after`, by id."""
+        ...
+
+    def damage(self) -> list[Lost]:
+        """Return what this reader has met and could not read, by position."""
         ...
 
 
@@ -152,12 +177,30 @@ class Stream(StreamReader, Protocol):
         """Note durably that the gateway said hello in `epoch`; return its newest epoch."""
         ...
 
-    def retain(self, positions: Mapping[str, int], *, received_before: int | None = None) -> int:
+    def retain(
+        self,
+        positions: Mapping[str, int],
+        *,
+        received_before: int | None = None,
+        most_bytes: int | None = None,
+    ) -> int:
         """Remove a prefix of the log that nobody needs; return the number of entries removed.
 
         `positions` gives for each partition the least position of all its readers: what lies
         behind it stays, and a partition without a position keeps everything. With
-        `received_before` (ms UTC) only what is older goes. A home may keep more than it must.
+        `received_before` (ms UTC) only what is older goes, with `most_bytes` only what the log has
+        beyond that size, with both what either says. A home may keep more than it must.
+        """
+        ...
+
+    def size_bytes(self) -> int:
+        """Return what the log takes, as `most_bytes` counts."""
+        ...
+
+    def held_back(self, positions: Mapping[str, int]) -> dict[str, int]:
+        """Return which partitions keep the oldest of the log from going, and to which position.
+
+        For each one that has entries there behind its position: the last of them.
         """
         ...
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 
-from meltwatch.ledger.database import Opening, files_of, sync_directory
+from meltwatch.ledger.database import Opening, files_of, set_aside, sync_directory
 from meltwatch.ledger.logfile import LogFile
 
 _NAME = re.compile(r"log-(\d{19})\.sqlite")
@@ -49,6 +49,15 @@ class Shelf:
         """Return the file open for writing, made if need be."""
         return LogFile.for_writing(self.path(first), first, opening)
 
+    def size_bytes(self, first: int | None = None) -> int:
+        """Return what one file takes with its write-ahead log, or all of them.
+
+        The shared-memory file is left out: it comes and goes with whoever looks.
+        """
+        firsts = self.firsts() if first is None else [first]
+        paths = [path for one in firsts for path in files_of(self.path(one))[:2]]
+        return sum(path.stat().st_size for path in paths if path.exists())
+
     def remove(self, firsts: Iterable[int]) -> None:
         """Delete whole files with what belongs to them."""
         for first in firsts:
@@ -57,6 +66,12 @@ class Shelf:
             for path in files_of(self.path(first)):
                 path.unlink(missing_ok=True)
         sync_directory(self._directory)
+
+    def set_aside(self, first: int) -> None:
+        """Give a file another name, under which nobody reads or writes it."""
+        if first in self._open:
+            self._open.pop(first).connection.close()
+        set_aside(self.path(first))
 
     def close(self) -> None:
         """Close every reader."""

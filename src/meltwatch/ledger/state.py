@@ -16,7 +16,15 @@ from typing import NamedTuple
 
 from meltwatch.audit.chain import Deed, Head, Row
 from meltwatch.ledger import deeds as audited
-from meltwatch.ledger.database import Format, Opening, guarded, open_writer, scalar, transaction
+from meltwatch.ledger.database import (
+    Format,
+    Opening,
+    fold,
+    guarded,
+    open_writer,
+    scalar,
+    transaction,
+)
 from meltwatch.ledger.errors import Damaged, Fenced, OutOfOrder
 from meltwatch.ledger.port import Effect, Owned
 from meltwatch.model.encoding import encode
@@ -91,6 +99,11 @@ class StateFile:
         """Return up to `limit` audit rows with a number above `after`, by number."""
         with self.working() as connection:
             return audited.audit_rows(connection, after, limit)
+
+    def fold(self) -> None:
+        """Fold the write-ahead log in."""
+        with self.working() as connection:
+            fold(connection)
 
     def close(self) -> None:
         """Close the file."""

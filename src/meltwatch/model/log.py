@@ -62,6 +62,24 @@ class SamplesRecord(msgspec.Struct, frozen=True, kw_only=True, tag="samples"):
     evidence: Evidence | None = None
 
 
+class RequeuedRecord(SamplesRecord, frozen=True, kw_only=True, tag="samples"):
+    """Rows of a frame that could not be used when it came and can be now: the node's own doing.
+
+    A samples record with more in it: whoever reads samples reads it as one. It completes nothing.
+    Its `epoch` is the frame's with a `+` for each requeueing, so that what it says was sent after
+    the frame and before whatever the source sent in later epochs. `frame`: the frame's position;
+    `rows`: places in it, in the order of `samples`. The others: who asked for it.
+    """
+
+    frame: int
+    rows: tuple[int, ...]
+    who: str
+    role: str
+    node: str
+    origin: str
+    why: str
+
+
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is no number: a heat or cast id, a device's or a camera's event."""
 

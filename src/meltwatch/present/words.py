@@ -10,6 +10,7 @@ from meltwatch.present.words_api import API
 from meltwatch.present.words_audit import AUDIT
 from meltwatch.present.words_gateway import GATEWAY
 from meltwatch.present.words_given import GIVEN, Words
+from meltwatch.present.words_ledger import LEDGER
 from meltwatch.present.words_node import NODE
 from meltwatch.present.words_play import PLAY
 from meltwatch.present.words_register import REGISTER
@@ -141,6 +142,10 @@ FRAME: dict[str, Words] = {
         "存储暂不可用,结果未知:请稍后重发原帧",
         "The store is unavailable, the outcome unknown: send the same again later",
     ),
+    "frame.no_room": (
+        "磁盘仅剩 {free_mib} MiB(低于 {floor_mib} MiB 停收):请腾出空间;{after_s} 秒后重发原帧",
+        "{free_mib} MiB of disk are left, frames need {floor_mib}: make room; again in {after_s} s",
+    ),
 }
 
 ROW: dict[str, Words] = {
@@ -226,6 +231,7 @@ ALL: dict[str, Words] = {
     **REGISTER,
     **GATEWAY,
     **NODE,
+    **LEDGER,
     **AUDIT,
 }
 

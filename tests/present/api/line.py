@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from meltwatch.audit.chain import Head
-from meltwatch.present.live.core_line import CoreAway, Obeyed, Order, OutOfTurn
+from meltwatch.present.live.core_line import CoreAway, Found, Obeyed, Order, OutOfTurn
 from meltwatch.present.live.picture import Picture, Told
 
 HEAD = Head("core", 1)
@@ -24,6 +24,7 @@ class ScriptedLine:
         self.orders: list[Order] = []
         self.answers: Callable[[Order], Obeyed | OutOfTurn] = obeyed
         self.away = False
+        self.found = Found()
         self.asked = 0
         self._told: asyncio.Queue[Told | None] = asyncio.Queue()
 
@@ -50,6 +51,11 @@ class ScriptedLine:
             raise CoreAway("scripted")
         self.orders.append(order)
         return self.answers(order)
+
+    async def findings(self) -> Found:
+        if self.away:
+            raise CoreAway("scripted")
+        return self.found
 
 
 class Still:

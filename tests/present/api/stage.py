@@ -16,6 +16,9 @@ from meltwatch.history.export import Format
 from meltwatch.history.held import Held, after_samples, nothing_held
 from meltwatch.history.queries import Gap, Gaps
 from meltwatch.history.ruling import Ruling
+from meltwatch.ledger.errors import LedgerError
+from meltwatch.ledger.memory import MemoryHome
+from meltwatch.ledger.span import Span
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.present.api.app import make_app
 from meltwatch.present.api.outbox import Outbox
@@ -85,6 +88,19 @@ class ScriptedTrends:
         yield b"two\n"
 
 
+class ScriptedNumbers:
+    """A ledger of memory, and an error to raise if one is set."""
+
+    def __init__(self) -> None:
+        self.stream = MemoryHome().stream
+        self.error: LedgerError | None = None
+
+    def span(self, source: str, first: int, last: int) -> Span:
+        if self.error:
+            raise self.error
+        return self.stream.span(source, first, last)
+
+
 class Stage:
     """All of it; `run` the tasks and ask."""
 
@@ -102,11 +118,13 @@ class Stage:
         self.relay = Relay(self.line, SITES, self.clock)
         self.outbox = Outbox(register, self.line, self.clock, answer_within_s=answer_within_s)
         self.trends = ScriptedTrends()
+        self.numbers = ScriptedNumbers()
         self.web = Web(
             register=register,
             relay=self.relay,
             outbox=self.outbox,
             trends=self.trends,
+            numbers=self.numbers,
             sites=SITES,
             clock=self.clock,
             settings=settings,

@@ -28,6 +28,7 @@ QUERY = {
     "snapshot": "?at=1750000000000",
     "gaps": WINDOW,
     "export": WINDOW,
+    "numbers": "?source=gw-1/e&first=1&last=9",
 }
 BODIES: dict[str, dict[str, str]] = {
     "verify": {"found": "valve shut"},

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from litestar import Litestar, get
+from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 
-from meltwatch.present.api import history, orders, plants, session, streams
+from meltwatch.present.api import history, node, numbers, orders, plants, session, streams
 from meltwatch.present.api.guard import guard_of
 from meltwatch.present.api.openapi import document_route
 from meltwatch.present.api.refusals import ApiRefused, say_later, say_no, say_no_to_http, say_sorry
 from meltwatch.present.api.rights import check_rights
 from meltwatch.present.api.screens import screen_routes
-from meltwatch.present.api.shapes import Health
-from meltwatch.present.api.web import GivenWeb, Web
+from meltwatch.present.api.web import Web
 from meltwatch.register.errors import RegisterUnavailable
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -44,17 +43,6 @@ ALWAYS = (
 NO_STORE = (b"cache-control", b"no-store")
 
 
-@get("/healthz")
-async def health(web: GivenWeb) -> Health:
-    """Tell that web answers, and since when the core does not."""
-    return Health(
-        ok=True,
-        now=web.clock.wall_ms(),
-        core_away_since=web.relay.away_since,
-        orders_waiting=web.outbox.waiting,
-    )
-
-
 API: tuple[HTTPRouteHandler, ...] = (
     session.sign_in,
     session.who_is_signed_in,
@@ -73,7 +61,9 @@ API: tuple[HTTPRouteHandler, ...] = (
     orders.verify,
     orders.handle,
     orders.close,
-    health,
+    node.health,
+    node.findings,
+    numbers.numbers,
 )
 
 

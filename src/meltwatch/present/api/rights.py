@@ -51,6 +51,7 @@ _ANYBODY = Right(Reach.PUBLIC)
 _SIGNED_IN = Right(Reach.SIGNED_IN)
 _SEES = Right(Reach.IN_SCOPE)
 _HANDLES = Right(Reach.IN_SCOPE, frozenset({"shift", "safety"}))
+_RUNS = Right(Reach.SIGNED_IN, OVER_ALL)
 _CLOSES = Right(Reach.IN_SCOPE, frozenset({"safety"}))
 
 PLANT = "/api/plants/{enterprise}"
@@ -69,11 +70,13 @@ TABLE: dict[tuple[str, str], Right] = {
     ("GET", f"{PLANT}/history/gaps"): _SEES,
     ("GET", f"{PLANT}/history/export"): _SEES,
     ("GET", f"{PLANT}/live"): _SEES,
+    ("GET", f"{PLANT}/numbers"): _SEES,
     ("POST", f"{PLANT}/occurrences/{{occurrence}}/acknowledge"): _HANDLES,
     ("POST", f"{PLANT}/cases/{{case}}/verify"): _HANDLES,
     ("POST", f"{PLANT}/cases/{{case}}/handle"): _HANDLES,
     ("POST", f"{PLANT}/cases/{{case}}/close"): _CLOSES,
     ("GET", "/api/openapi.json"): _ANYBODY,
+    ("GET", "/api/findings"): _RUNS,
     ("GET", "/healthz"): _ANYBODY,
     ("GET", "/"): _ANYBODY,  # the screens
     ("GET", "/{path}"): _ANYBODY,

@@ -356,12 +356,16 @@ class Ordered(Shape, frozen=True, kw_only=True):
 
 
 class Health(Shape, frozen=True, kw_only=True):
-    """Web answers; `core_away_since`: the core does not, since then. `orders_waiting`: for it."""
+    """Web answers; `core_away_since`: the core does not, since then. `orders_waiting`: for it.
+
+    `findings`: how many things are wrong with the node itself; None while the core does not answer.
+    """
 
     ok: bool
     now: int
     core_away_since: int | None
     orders_waiting: int
+    findings: int | None
 
 
 # --- refusals ------------------------------------------------------------------------------------
@@ -385,3 +389,10 @@ class Problems(Shape, frozen=True, kw_only=True):
     title: str
     title_zh: str
     problems: tuple[Problem, ...]
+
+
+class Findings(Shape, frozen=True, kw_only=True):
+    """What is wrong with the node itself now; [] says that nothing is known to be."""
+
+    now: int
+    findings: tuple[Problem, ...]

@@ -19,6 +19,7 @@ from meltwatch.errors import Problem
 from meltwatch.history.export import Format
 from meltwatch.history.held import Held
 from meltwatch.history.queries import Gaps
+from meltwatch.ledger.span import Span
 from meltwatch.model.ids import EnterpriseId, PointCode
 from meltwatch.model.site import Site
 from meltwatch.present.api.outbox import Outbox
@@ -77,6 +78,14 @@ class Trends(Protocol):
         ...
 
 
+class Numbers(Protocol):
+    """Who answers what the ledger holds of a source's numbers; called in a thread."""
+
+    def span(self, source: str, first: int, last: int) -> Span:
+        """Return count and hash of the numbers from `first` to `last`, both included."""
+        ...
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a deployer may say of web.
 
@@ -122,6 +131,7 @@ class Web:
     relay: Relay
     outbox: Outbox
     trends: Trends
+    numbers: Numbers
     sites: Mapping[EnterpriseId, Site]
     clock: Clock
     settings: Settings

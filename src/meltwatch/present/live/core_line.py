@@ -8,11 +8,25 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+import msgspec
+
+from meltwatch.audit.chain import Head
 from meltwatch.errors import MeltwatchError, Problem
+from meltwatch.model.ids import EnterpriseId
 from meltwatch.present.live.picture import Told
 from meltwatch.register.order import Obeyed, Order, OutOfTurn
 
-__all__ = ["CoreAway", "CoreLine", "Obeyed", "Order", "OrderRefused", "OutOfTurn"]
+__all__ = [
+    "CoreAway",
+    "CoreLine",
+    "Found",
+    "Obeyed",
+    "Order",
+    "OrderRefused",
+    "OutOfTurn",
+    "Requeue",
+    "Requeued",
+]
 
 
 class CoreAway(MeltwatchError):
@@ -32,6 +46,37 @@ class OrderRefused(MeltwatchError):
         super().__init__(str(problem))
 
 
+class Found(msgspec.Struct, frozen=True):
+    """What is wrong with the node itself now, as the core knows it."""
+
+    problems: tuple[Problem, ...] = ()
+
+
+class Requeue(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of the frame at a position that a person asks to be judged again.
+
+    `round`: how often rows of this frame were requeued before, as the asker knows it: whoever was
+    overtaken by another one looks again.
+    """
+
+    enterprise: EnterpriseId
+    frame: int
+    rows: tuple[int, ...]
+    round: int
+    who: str
+    role: str
+    node: str
+    origin: str
+    why: str
+
+
+class Requeued(msgspec.Struct, frozen=True, kw_only=True):
+    """So many rows are in the log as samples; `head`: the core's audit chain after it."""
+
+    rows: int
+    head: Head
+
+
 class CoreLine(Protocol):
     """The line to the core."""
 
@@ -45,4 +90,8 @@ class CoreLine(Protocol):
 
     async def obey(self, order: Order) -> Obeyed | OutOfTurn:
         """Have an order logged and obeyed; raises CoreAway, and OrderRefused."""
+        ...
+
+    async def findings(self) -> Found:
+        """Ask what is wrong with the node itself; raises CoreAway."""
         ...

@@ -17,7 +17,7 @@ from meltwatch.alarm.occurrence import AlarmEvent, Occurrence
 from meltwatch.handling.case import Case, CaseEvent
 from meltwatch.journey import Effect, JourneyState
 from meltwatch.model.ids import CaseId, EnterpriseId, OccurrenceId, PointCode, SourceId
-from meltwatch.model.log import ConfigRecord, Record, SamplesRecord
+from meltwatch.model.log import ConfigRecord, Record, RequeuedRecord, SamplesRecord
 from meltwatch.model.quality import Quality
 from meltwatch.model.sample import SampleBatch
 from meltwatch.present.live.listener import Listener
@@ -84,8 +84,14 @@ class Feed:
 
     def remember(self, record: SamplesRecord) -> None:
         """Note the newest values of a frame, and that its gateway was heard."""
+        if isinstance(record, RequeuedRecord):  # the node's own doing: nobody was heard
+            self._remember_values(record)
+            return
         heard = max(record.received_at, self._heard_at.get(record.source, record.received_at))
         self._heard_at[record.source] = heard
+        self._remember_values(record)
+
+    def _remember_values(self, record: SamplesRecord) -> None:
         if record.mark != "real":
             return
         for code, latest in newest(record.samples):

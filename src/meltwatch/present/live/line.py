@@ -12,7 +12,16 @@ import httpx
 import msgspec
 
 from meltwatch.errors import Problem
-from meltwatch.present.live.core_line import CoreAway, Obeyed, Order, OrderRefused, OutOfTurn
+from meltwatch.present.live.core_line import (
+    CoreAway,
+    Found,
+    Obeyed,
+    Order,
+    OrderRefused,
+    OutOfTurn,
+    Requeue,
+    Requeued,
+)
 from meltwatch.present.live.picture import Told
 from meltwatch.present.live.wire import SILENT_S, SOCKET, Unframing, is_private, socket_of
 
@@ -74,6 +83,28 @@ class SocketLine:
                 case status:
                     raise CoreAway(f"{self.path}: answers {status}")
         except msgspec.DecodeError as error:
+            raise self._away(error) from error
+
+    async def requeue(self, asked: Requeue) -> Requeued:
+        """Have rows requeued; raises CoreAway: look again what was done, OrderRefused."""
+        self._look()
+        try:
+            response = await self._client.post("/requeue", content=msgspec.msgpack.encode(asked))
+            if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+                raise OrderRefused(msgspec.msgpack.decode(response.content, type=Problem))
+            response.raise_for_status()
+            return msgspec.msgpack.decode(response.content, type=Requeued)
+        except (httpx.HTTPError, OSError, msgspec.DecodeError) as error:
+            raise self._away(error) from error
+
+    async def findings(self) -> Found:
+        """Ask what is wrong with the node itself; raises CoreAway."""
+        self._look()
+        try:
+            response = await self._client.get("/findings")
+            response.raise_for_status()
+            return msgspec.msgpack.decode(response.content, type=Found)
+        except (httpx.HTTPError, OSError, msgspec.DecodeError) as error:
             raise self._away(error) from error
 
     async def aclose(self) -> None:

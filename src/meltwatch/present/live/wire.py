@@ -4,6 +4,8 @@
                     Delta; length 0 is a heartbeat
     POST /orders    MessagePack of an Order: 200 Obeyed, 409 OutOfTurn, 422 a Problem: never,
                     503: unknown, the same again
+    POST /requeue   MessagePack of a Requeue: 200 Requeued, 422 a Problem, 503: unknown
+    GET  /findings  MessagePack of what is wrong with the node itself
 
 Both sides are of one version: it is no interface for others.
 """
