@@ -32,3 +32,7 @@ class SystemClock:
     def monotonic_ms(self) -> int:
         """Return the machine's monotonic clock, ms."""
         return time.monotonic_ns() // 1_000_000
+
+    def monotonic_ns(self) -> int:
+        """Return it in ns, for what is measured; all processes of a machine share it."""
+        return time.monotonic_ns()
