@@ -13,6 +13,7 @@ import msgspec
 from meltwatch.apps.bench.alarm import alarm
 from meltwatch.apps.bench.journey import journey
 from meltwatch.apps.bench.measure import calibration, machine
+from meltwatch.apps.bench.restart import restart
 from meltwatch.apps.bench.storm import storm
 from meltwatch.apps.bench.verdict import BenchFailed, Outcome, Stage, Wish
 
@@ -22,6 +23,7 @@ BENCHES: dict[str, Callable[[Stage, Wish], Outcome]] = {
     "journey": journey,
     "alarm": alarm,
     "storm": storm,
+    "restart": restart,
 }
 
 

@@ -111,7 +111,7 @@ def _send(
 
 
 def _staggered(works: Works, begin: int, host: str) -> list[Lane]:
-    """Return lanes whose frames are due one after the other: gateways know nothing of each other."""
+    """Return lanes whose frames are due one after the other, as gateways do not agree."""
     step = works.frame_ms / works.gateways
     return [
         Lane(works, gateway, begin + int(gateway * step), host) for gateway in range(works.gateways)
