@@ -16,7 +16,7 @@ import duckdb
 import msgspec
 
 from meltwatch.apps.bench.load import Lane
-from meltwatch.apps.bench.plant import ON_DELAY_MS, Expected
+from meltwatch.apps.bench.plant import Expected
 from meltwatch.apps.bench.server import Server
 from meltwatch.apps.bench.verdict import Checked
 
@@ -40,7 +40,7 @@ def check_all(
 
 def frames_in(lane: Lane) -> int:
     """Return how many frames an on-delay lasts."""
-    return -(-ON_DELAY_MS // lane.works.frame_ms)
+    return -(-lane.works.on_delay_ms // lane.works.frame_ms)
 
 
 def expected_of(lanes: Iterable[Lane]) -> list[Expected]:

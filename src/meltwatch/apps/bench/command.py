@@ -13,6 +13,7 @@ import msgspec
 from meltwatch.apps.bench.alarm import alarm
 from meltwatch.apps.bench.journey import journey
 from meltwatch.apps.bench.measure import calibration, machine
+from meltwatch.apps.bench.peers.peers import peers
 from meltwatch.apps.bench.restart import restart
 from meltwatch.apps.bench.storm import storm
 from meltwatch.apps.bench.verdict import BenchFailed, Outcome, Stage, Wish
@@ -24,6 +25,7 @@ BENCHES: dict[str, Callable[[Stage, Wish], Outcome]] = {
     "alarm": alarm,
     "storm": storm,
     "restart": restart,
+    "peers": peers,
 }
 
 

@@ -24,8 +24,6 @@ OVER = 850
 """What a point tells while it is over its limit, in tenths; HH stays below."""
 OVER_MS = 5_000
 SECRET = "only for trials on this machine, {}"  # noqa: S105  # of plants that exist nowhere
-SPREAD_MS = 1_000
-"""Over how much of a frame's time its points are sampled, at the most."""
 FIRST_GAP = 2
 """How many cycles are calm before anything goes over a limit."""
 
@@ -33,9 +31,11 @@ FIRST_GAP = 2
 class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The plants and how they speak.
 
-    `period_ms`: between two samples of a point. `alarms_a_cycle`: how many points of each of the
-    first `restless` plants go over their limit in a period. `storm_at`: the cycle in which the
-    first `storm` points go over instead.
+    `period_ms`: between two samples of a point, taken over `spread_ms` at the most.
+    `alarms_a_cycle`: how many points of each of the first `restless` plants go over their limit in
+    a period. `storm_at`: the cycle in which the first `storm` points go over instead. `steps`: that
+    many points go over once, spread over `steps_over` cycles, and as many for a single sample,
+    which is too short to be an alarm. `one_rule`: every point has its H alone.
     """
 
     points: int
@@ -47,6 +47,12 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     restless: int = 1_000_000
     storm: int = 0
     storm_at: int = 0
+    steps: int = 0
+    steps_over: int = 1
+    spread_ms: int = 1_000
+    on_delay_ms: int = ON_DELAY_MS
+    over_ms: int = OVER_MS
+    one_rule: bool = False
     clock: str = "recorded"
 
     def __post_init__(self) -> None:
@@ -78,13 +84,13 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def over_cycles(self) -> int:
         """Return how many cycles a point stays over its limit."""
-        return max(OVER_MS // self.period_ms, ON_DELAY_MS // self.period_ms + 1)
+        return max(self.over_ms // self.period_ms, self.on_delay_ms // self.period_ms + 1)
 
     @property
     def recurs(self) -> int:
         """Return after how many cycles the same point goes over its limit again."""
         share = self.points_a_gateway * self.gateways_a_plant // max(self.alarms_a_cycle, 1)
-        return max(share, 4 * self.over_cycles, (4 * OVER_MS) // self.period_ms)
+        return max(share, 4 * self.over_cycles, (4 * self.over_ms) // self.period_ms)
 
     def rows_of_slot(self, slot: int) -> slice:
         """Return which of a gateway's points a frame tells; `slot`: its place in the cycle."""
@@ -129,7 +135,7 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def offsets(self, slot: int) -> NDArray[np.int64]:
         """Return how long before its frame's `complete_to` each point is sampled, ms."""
         of_frame = self.rows_of_slot(slot)
-        within = min(self.frame_ms, SPREAD_MS)
+        within = min(self.frame_ms, self.spread_ms)
         return (np.arange(of_frame.start, of_frame.stop, dtype=np.int64) * 7) % within
 
     def _starts(self, gateway: int) -> NDArray[np.int64]:
@@ -146,10 +152,23 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             mine = numbers + gateway * self.points_a_gateway < self.storm
             if self.storm_at <= cycle < self.storm_at + self.over_cycles:
                 found |= mine
+        elif self.steps:
+            found |= self._stepping(gateway, cycle)
         elif gateway // self.gateways_a_plant < self.restless and self.alarms_a_cycle:
             into = (cycle - FIRST_GAP - self._starts(gateway)) % self.recurs
             found |= (into < self.over_cycles) & (cycle - into >= FIRST_GAP)
         return found
+
+    def _stepping(self, gateway: int, cycle: int) -> NDArray[np.bool_]:
+        """Return which points are over in a cycle, steps and blips: one after the other."""
+        numbers = np.arange(self.points_a_gateway) + gateway * self.points_a_gateway
+        stride = self.points // (2 * self.steps)
+        place, rest = np.divmod(numbers, stride)
+        starts = FIRST_GAP + place // 2 * self.steps_over // self.steps
+        lasts = np.where(place % 2 == 0, self.over_cycles, 1)
+        chosen = (rest == 0) & (place < 2 * self.steps)
+        answer: NDArray[np.bool_] = chosen & (cycle >= starts) & (cycle < starts + lasts)
+        return answer
 
     def tenths(self, gateway: int, cycle: int) -> NDArray[np.int64]:
         """Return what each point of a gateway tells in a cycle, in tenths."""
@@ -168,10 +187,12 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         slots = np.arange(self.points_a_gateway) // self.rows
         for cycle in range(-(-frames // per)):
             over = self.over(gateway, cycle)
-            for point in np.flatnonzero(over & ~former).tolist():
+            lasting = over & self.over(gateway, cycle + 1)  # one sample alone is no alarm
+            for point in np.flatnonzero(lasting & ~former).tolist():
                 at = begin + (cycle * per + int(slots[point]) + 1) * self.frame_ms
-                raised = at - int(offsets[point]) + ON_DELAY_MS
-                returned = raised - ON_DELAY_MS + self.over_cycles * self.period_ms + OFF_DELAY_MS
+                first = at - int(offsets[point])
+                raised = first + self.on_delay_ms
+                returned = first + self.over_cycles * self.period_ms + OFF_DELAY_MS
                 if raised <= reached:
                     ended = returned if returned <= reached else None
                     yield Expected(f"{codes[point]}.H", raised, ended)
@@ -188,7 +209,7 @@ class Expected(msgspec.Struct, frozen=True, array_like=True):
 
 def write_node(works: Works, directory: Path) -> Path:
     """Write the node's file and its template; return the path of the first."""
-    (directory / "template.yaml").write_text(_template(), encoding="utf-8")
+    (directory / "template.yaml").write_text(_template(works), encoding="utf-8")
     units = works.points_a_gateway // UNIT_POINTS
     lines = ["node: bench", "enterprises:"]
     for plant in range(works.plants):
@@ -219,9 +240,9 @@ def write_node(works: Works, directory: Path) -> Path:
     return path
 
 
-def _template() -> str:
-    """Return points with LL/L/H/HH, deadband, both delays, rate and stuck each."""
-    delays = f"on_delay_s: {ON_DELAY_MS / 1000:g}, off_delay_s: {OFF_DELAY_MS / 1000:g}"
+def _template(works: Works) -> str:
+    """Return points with LL/L/H/HH, deadband, both delays, rate and stuck each, or H alone."""
+    delays = f"on_delay_s: {works.on_delay_ms / 1000:g}, off_delay_s: {OFF_DELAY_MS / 1000:g}"
     points, conditions = ["points:"], ["conditions:"]
     for place in range(UNIT_POINTS):
         name = f"p{place:02d}"
@@ -232,10 +253,14 @@ def _template() -> str:
             ("H", "high", HIGH, 3),
             ("HH", "high", HIGH_HIGH, 2),
         ):
+            if works.one_rule and end != "H":
+                continue
             conditions.append(
                 f"  {name}.{end}: {{kind: {kind}, point: {name}, limit: {limit}, deadband: 1, "
                 f"{delays}, level: {level}}}"
             )
+        if works.one_rule:
+            continue
         conditions.append(
             f"  {name}.rate: {{kind: rate, point: {name}, as: high, limit: 500, window_s: 10, "
             f"{delays}, level: 4}}"

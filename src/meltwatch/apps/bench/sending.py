@@ -10,10 +10,11 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
-from meltwatch.apps.bench.load import Lane, Ready
+from meltwatch.apps.bench.load import Ready
 from meltwatch.apps.bench.verdict import BenchFailed
 from meltwatch.clock import SystemClock
 
@@ -21,6 +22,7 @@ READ_BYTES = 65_536
 SILENT_S = 120.0
 """A server that says nothing for so long has failed."""
 NS = 1_000_000_000
+AGAIN_NS = NS // 20
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):
@@ -40,18 +42,34 @@ class _Answer(msgspec.Struct):
     quarantined: list[object] = []
 
 
+class Speaker(Protocol):
+    """Whoever speaks over a connection: a gateway."""
+
+    gateway: int
+    acknowledged: int
+
+
+Understand = Callable[[Speaker, Ready, int, bytes], bool]
+"""Takes the answer to a frame, its status and body; False: the same again in a moment."""
+
+
 class _Line:
     """One gateway's connection."""
 
-    def __init__(self, lane: Lane, frames: Sequence[Ready], address: tuple[str, int]) -> None:
+    def __init__(self, lane: Speaker, frames: Sequence[Ready], address: tuple[str, int]) -> None:
         self.lane = lane
         self.waiting = deque(frames)
-        self.socket = socket.create_connection(address, SILENT_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.address = address
+        self.connect()
         self.sent_at: int | None = None
         self.due = 0
         self.again_at = 0
         self._read = bytearray()
+
+    def connect(self) -> None:
+        self.socket = socket.create_connection(self.address, SILENT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.broken = False
 
     def send(self, now: int) -> None:
         self.sent_at = now
@@ -61,17 +79,17 @@ class _Line:
         """Read on; return the answer's status and body once it is whole."""
         told = self.socket.recv(READ_BYTES)
         if not told:
-            raise BenchFailed(f"the server hung up on {self.lane.gateway}")
+            raise ConnectionResetError(f"the server hung up on {self.lane.gateway}")
         self._read += told
         head, found, body = bytes(self._read).partition(b"\r\n\r\n")
         if not found:
             return None
-        length = next(
+        lengths = [
             int(line.partition(b":")[2])
             for line in head.split(b"\r\n")
             if line.lower().startswith(b"content-length:")
-        )
-        if len(body) < length:
+        ]
+        if len(body) < sum(lengths):
             return None
         self._read.clear()
         return int(head.split(b" ", 2)[1]), body
@@ -80,9 +98,16 @@ class _Line:
 class Sending:
     """Sends what lanes have ready; `run` it as often as there is more."""
 
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
-        """Send to a core's intake."""
-        self.address = (host, port)
+    def __init__(
+        self, port: int, understand: Understand | None = None, *, patient: bool = False
+    ) -> None:
+        """Send to a core's intake, or whatever `understand`s.
+
+        `patient`: a server that goes away is waited for, and sent the same again.
+        """
+        self.address = ("127.0.0.1", port)
+        self._understand = understand or _acknowledged
+        self._patient = patient
         self.sent: list[Sent] = []
         self.repeated = 0
         """How often the server asked a gateway to wait."""
@@ -90,7 +115,7 @@ class Sending:
 
     def run(
         self,
-        lanes: Sequence[Lane],
+        lanes: Sequence[Speaker],
         frames: Sequence[Sequence[Ready]],
         *,
         due: Callable[[Ready], int] | None = None,
@@ -106,6 +131,7 @@ class Sending:
         lines = [_Line(lane, told, self.address) for lane, told in zip(lanes, frames, strict=True)]
         first, told_at = len(self.sent), self._clock.monotonic_ns()
         with selectors.DefaultSelector() as selector:
+            self._selector = selector
             for line in lines:
                 selector.register(line.socket, selectors.EVENT_READ, line)
             try:
@@ -115,7 +141,7 @@ class Sending:
                     if wait is None:
                         return
                     for key, _ in selector.select(wait):
-                        self._hear(key.data)
+                        self._hear_or_reconnect(key.data)
                     if now - told_at > NS:
                         told_at = now
                         tell(len(self.sent) - first)
@@ -141,10 +167,35 @@ class Sending:
             line.due = now if due is None else due(line.waiting[0])
             at = max(line.due, line.again_at)
             if at <= now:
-                line.again_at = 0
-                line.send(now)
+                self._send(line, now)
+                at = max(at, line.again_at)
             soonest, flying = min(soonest, at), True
         return max(soonest - now, 0) / NS if flying else None
+
+    def _send(self, line: _Line, now: int) -> None:
+        line.again_at = 0
+        try:
+            if line.broken:
+                line.connect()
+                self._selector.register(line.socket, selectors.EVENT_READ, line)
+            line.send(now)
+        except OSError as error:
+            self._break(line, now, error)
+
+    def _hear_or_reconnect(self, line: _Line) -> None:
+        try:
+            self._hear(line)
+        except OSError as error:
+            self._break(line, self._clock.monotonic_ns(), error)
+
+    def _break(self, line: _Line, now: int, error: OSError) -> None:
+        """Note that a connection is lost: it is made anew in a moment, if we are patient."""
+        if not self._patient:
+            raise BenchFailed(f"gateway {line.lane.gateway}: {error}") from error
+        if not line.broken:
+            self._selector.unregister(line.socket)
+            line.socket.close()
+        line.broken, line.sent_at, line.again_at = True, None, now + AGAIN_NS
 
     def _hear(self, line: _Line) -> None:
         answer = line.hear()
@@ -152,15 +203,22 @@ class Sending:
             return
         status, body = answer
         now, sent_at, line.sent_at = self._clock.monotonic_ns(), line.sent_at, None
-        if status in (429, 503):
+        if not self._understand(line.lane, line.waiting[0], status, body):
             self.repeated += 1
-            line.again_at = now + NS // 20
+            line.again_at = now + AGAIN_NS
             return
         ready = line.waiting.popleft()
-        told = msgspec.json.decode(body, type=_Answer) if status == 200 else None
-        if told is None or told.accepted != ready.rows or told.quarantined:
-            raise BenchFailed(f"{status} {body[:500]!r}")
-        line.lane.acknowledged = told.last_seq
         assert sent_at is not None
         one = Sent(line.lane.gateway, ready.complete_to, ready.rows, line.due, sent_at, now)
         self.sent.append(one)
+
+
+def _acknowledged(lane: Speaker, ready: Ready, status: int, body: bytes) -> bool:
+    """Take a core's answer; raises BenchFailed for one that is no acknowledgement of all rows."""
+    if status in (429, 503):
+        return False
+    told = msgspec.json.decode(body, type=_Answer) if status == 200 else None
+    if told is None or told.accepted != ready.rows or told.quarantined:
+        raise BenchFailed(f"{status} {body[:500]!r}")
+    lane.acknowledged = told.last_seq
+    return True

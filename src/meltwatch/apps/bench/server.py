@@ -32,9 +32,17 @@ PROGRAM = ("-m", "meltwatch.apps.child")
 class Process:
     """One `meltwatch` command as a child, what it says kept in a file."""
 
-    def __init__(self, argv: Sequence[str], log: Path, *, program: Sequence[str] = PROGRAM) -> None:
-        """Prepare a command; `program`: what Python runs it with."""
+    def __init__(
+        self,
+        argv: Sequence[str],
+        log: Path,
+        *,
+        program: Sequence[str] = PROGRAM,
+        executable: str = sys.executable,
+    ) -> None:
+        """Prepare a command; `program`: what Python, or another executable, runs it with."""
         self.argv, self.log, self.program = tuple(argv), log, tuple(program)
+        self.executable = executable
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,7 +60,7 @@ class Process:
         """Start it; it is not ready yet when this returns."""
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, *self.program, *self.argv],
+                [self.executable, *self.program, *self.argv],
                 stdin=subprocess.PIPE,  # closed when we end: then it ends too
                 stdout=log,
                 stderr=log,
@@ -145,23 +153,34 @@ class Server(Process):
         """Return the memory of each of its processes, GB."""
         return {name: rss_bytes(pid) / 1e9 for name, pid in self.pids().items()}
 
+    def kill_child(self, name: str) -> None:
+        """End one of its processes by SIGKILL: its supervisor is to start another one."""
+        os.kill(self.pids()[name], signal.SIGKILL)
+
     def wait_ready(self) -> float:
         """Wait until it answers; return how long that took, seconds. Raises BenchFailed."""
         clock, asked = SystemClock(), [f"http://{self.host}/healthz"]
         if not self.alone:
             asked.append(f"{self.address}/healthz")
         began = clock.monotonic_ms()
-        with httpx.Client(trust_env=False, timeout=5.0) as client:
-            for url in asked:
-                while not _answers(client, url):
-                    if not self.runs or clock.monotonic_ms() - began > UP_WITHIN_S * 1000:
-                        raise BenchFailed(f"{self.argv[0]} is not up: {self.said()[-2000:]}")
-                    threading.Event().wait(ASK_EVERY_S)
+        for url in asked:
+            wait_for(self, url)
         return (clock.monotonic_ms() - began) / 1000
+
+
+def wait_for(process: Process, url: str) -> None:
+    """Wait until a process answers at an address; raises BenchFailed if it ends or never does."""
+    clock = SystemClock()
+    began = clock.monotonic_ms()
+    with httpx.Client(trust_env=False, timeout=5.0) as client:
+        while not _answers(client, url):
+            if not process.runs or clock.monotonic_ms() - began > UP_WITHIN_S * 1000:
+                raise BenchFailed(f"{url} does not answer: {process.said()[-2000:]}")
+            threading.Event().wait(ASK_EVERY_S)
 
 
 def _answers(client: httpx.Client, url: str) -> bool:
     try:
-        return client.get(url).status_code == 200
+        return client.get(url).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
