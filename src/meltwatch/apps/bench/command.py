@@ -11,6 +11,9 @@ from pathlib import Path
 import msgspec
 
 from meltwatch.apps.bench.alarm import alarm
+from meltwatch.apps.bench.columns import columns
+from meltwatch.apps.bench.growth import growth
+from meltwatch.apps.bench.history import history
 from meltwatch.apps.bench.journey import journey
 from meltwatch.apps.bench.measure import calibration, machine
 from meltwatch.apps.bench.peers.peers import peers
@@ -22,9 +25,12 @@ OK, FAILED = 0, 1
 
 BENCHES: dict[str, Callable[[Stage, Wish], Outcome]] = {
     "journey": journey,
+    "columns": columns,
     "alarm": alarm,
     "storm": storm,
+    "history": history,
     "restart": restart,
+    "growth": growth,
     "peers": peers,
 }
 

@@ -24,8 +24,11 @@ SPARE = 1.3
 """How many more frames are made than the warm-up would need, since it may go faster."""
 
 
-def journey(stage: Stage, wish: Wish) -> Outcome:
-    """Return the samples a second that are acknowledged, evaluated, committed and sealed."""
+def journey(stage: Stage, wish: Wish, form: str = "json") -> Outcome:
+    """Return the samples a second that are acknowledged, evaluated, committed and sealed.
+
+    `form`: how frames are written, one of `FORMS`.
+    """
     works = works_of(wish)
     clock, seconds = SystemClock(), wish.seconds or SECONDS
     node = write_node(works, stage.directory)
@@ -33,7 +36,7 @@ def journey(stage: Stage, wish: Wish) -> Outcome:
         stage.say(f"{works.points} points in {works.plants} plants: waiting for the server")
         up_s = server.wait_ready()
         stage.say(f"up after {up_s:.1f} s; warming up")
-        lanes = lanes_of(works, BEGIN, server.host)
+        lanes = lanes_of(works, BEGIN, server.host, form)
         sending = Sending(server.intake)
         rate = _warm_up(sending, lanes, min(WARM_S, seconds))
         frames = _frames_for(stage, lanes, rate * seconds * SPARE)

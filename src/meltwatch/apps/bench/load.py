@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from meltwatch.apps.bench.forms import FORMS, Head
 from meltwatch.apps.bench.plant import Expected, Works
 from meltwatch.model.ids import SourceId
 from meltwatch.transport.epoch import new_epoch
 from meltwatch.transport.intake import KEY_HEADER, SIGNATURE_HEADER
 from meltwatch.transport.signature import SharedSecret, sign
-
-_TEXTS = [f"{tenths / 10:.1f}" for tenths in range(1_001)]
 
 
 class Ready(NamedTuple):
@@ -34,7 +33,9 @@ class Lane:
     `begin`: the instant (ms UTC) at which its first frame begins.
     """
 
-    def __init__(self, works: Works, gateway: int, begin: int, host: str) -> None:
+    def __init__(
+        self, works: Works, gateway: int, begin: int, host: str, form: str = "json"
+    ) -> None:
         """Begin an epoch at `begin`, so that a gateway's later lanes are its newer epochs."""
         self.works, self.gateway, self.begin = works, gateway, begin
         self.epoch = new_epoch(begin, None, gateway.to_bytes(8, "big"))
@@ -44,11 +45,11 @@ class Lane:
         self._key = SharedSecret(
             gateway=SourceId(self._name), secret=works.secret(gateway).encode()
         )
-        self._prefixes = [f'["{code}",' for code in works.codes(gateway)]
+        self._form = FORMS[form](works.codes(gateway))
         self._cycle = -1
         self._values: NDArray[np.int64] = np.empty(0, np.int64)
         self._head = (
-            f"POST /v1/frames HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            f"POST /v1/frames HTTP/1.1\r\nHost: {host}\r\nContent-Type: {self._form.media}\r\n"
             f"{KEY_HEADER}: {works.key(gateway)}\r\n"
         )
 
@@ -64,18 +65,9 @@ class Lane:
             self._cycle, self._values = cycle, works.tenths(self.gateway, cycle)
         mine = works.rows_of_slot(slot)
         complete_to = self.complete_to(number + 1)
-        at = (complete_to - works.offsets(slot)).tolist()
-        told = (
-            f"{prefix}{instant},{_TEXTS[value]}]"
-            for prefix, instant, value in zip(
-                self._prefixes[mine], at, self._values[mine].tolist(), strict=True
-            )
-        )
-        body = (
-            f'{{"v":1,"gateway":"{self._name}","epoch":"{self.epoch}","seq":{number + 1},'
-            f'"mark":"real","complete_from":{self.complete_to(number)},'
-            f'"complete_to":{complete_to},"layout":null,"lost":[],"rows":[{",".join(told)}]}}'
-        ).encode()
+        at = complete_to - works.offsets(slot)
+        told = Head(self._name, self.epoch, number + 1, self.complete_to(number), complete_to)
+        body = self._form.body(told, mine, at, self._values[mine])
         self.made += 1
         head = (
             f"{self._head}{SIGNATURE_HEADER}: {sign(self._key, body)}\r\n"
@@ -101,9 +93,9 @@ class Lane:
         return self.works.expected(self.gateway, self.begin, frames)
 
 
-def lanes_of(works: Works, begin: int, host: str) -> list[Lane]:
+def lanes_of(works: Works, begin: int, host: str, form: str = "json") -> list[Lane]:
     """Return a lane for every gateway, all of which begin at one instant (ms UTC)."""
-    return [Lane(works, gateway, begin, host) for gateway in range(works.gateways)]
+    return [Lane(works, gateway, begin, host, form) for gateway in range(works.gateways)]
 
 
 def frames_of(lanes: Sequence[Lane], each: int) -> list[list[Ready]]:

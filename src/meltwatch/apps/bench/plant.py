@@ -176,6 +176,11 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         place = (gateway * 977 + numbers * 131 + cycle) % len(self._wander)
         return np.where(self.over(gateway, cycle), OVER, self._wander[place])
 
+    def series(self, gateway: int, point: int, first: int, end: int) -> NDArray[np.int64]:
+        """Return what a point that never is over its limit tells in some cycles, in tenths."""
+        cycles = np.arange(first, end, dtype=np.int64)
+        return self._wander[(gateway * 977 + point * 131 + cycles) % len(self._wander)]
+
     def expected(self, gateway: int, begin: int, frames: int) -> Iterator[Expected]:
         """Yield the occurrences that a gateway's first `frames` frames lead to.
 

@@ -91,7 +91,7 @@ def look_on(address: str, enterprise: str, notes: Path) -> None:
     """Note what the live stream of a plant tells until it ends."""
     clock = SystemClock()
     host = urlsplit(address).netloc
-    cookie = _signed_in(host, enterprise)
+    cookie = signed_in(host, f"{LOGIN}-{enterprise}")
     connection = http.client.HTTPConnection(host, timeout=SILENT_S)
     connection.request("GET", f"/api/plants/{enterprise}/live", headers={"Cookie": cookie})
     answer = connection.getresponse()
@@ -114,10 +114,10 @@ def look_on(address: str, enterprise: str, notes: Path) -> None:
                 file.write(encoder.encode(seen) + b"\n")
 
 
-def _signed_in(host: str, enterprise: str) -> str:
+def signed_in(host: str, login: str) -> str:
     """Return the cookie of a session."""
     connection = http.client.HTTPConnection(host, timeout=SILENT_S)
-    told = msgspec.json.encode({"login": f"{LOGIN}-{enterprise}", "password": PASSWORD})
+    told = msgspec.json.encode({"login": login, "password": PASSWORD})
     headers = {"Content-Type": "application/json", "Meltwatch-Request": "1"}
     connection.request("POST", "/api/session", told, headers)
     answer = connection.getresponse()

@@ -41,9 +41,7 @@ class _Peers:
         trial, wish = Trial(self.stage, make), self.wish
         rates = (wish.points,) if wish.points else RATES
         for rate in rates:
-            self._try(
-                f"{name}_{_short(rate)}", lambda tag, rate=rate: self._steps(tag, trial, rate)
-            )
+            self._try(f"{name}_{_short(rate)}", partial(self._steps, trial, rate))
         if wish.seconds is None:
             self._try(f"{name}_kill", partial(self._kill, trial))
             self._try(f"{name}_ingest", partial(self._flood, trial, max(rates)))
