@@ -18,6 +18,7 @@ from meltwatch.apps.bench.journey import journey
 from meltwatch.apps.bench.measure import calibration, machine
 from meltwatch.apps.bench.peers.peers import peers
 from meltwatch.apps.bench.restart import restart
+from meltwatch.apps.bench.soak.soak import soak
 from meltwatch.apps.bench.storm import storm
 from meltwatch.apps.bench.verdict import BenchFailed, Outcome, Stage, Wish
 
@@ -31,6 +32,7 @@ BENCHES: dict[str, Callable[[Stage, Wish], Outcome]] = {
     "history": history,
     "restart": restart,
     "growth": growth,
+    "soak": soak,
     "peers": peers,
 }
 

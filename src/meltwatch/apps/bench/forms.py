@@ -6,7 +6,7 @@ with JSON rows in one run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -64,4 +64,4 @@ class JsonRows:
         ).encode()
 
 
-FORMS: dict[str, type[JsonRows]] = {"json": JsonRows}
+FORMS: dict[str, Callable[[Sequence[str]], Form]] = {"json": JsonRows}

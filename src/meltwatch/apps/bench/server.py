@@ -88,6 +88,11 @@ class Process:
             self.kill()
             raise BenchFailed(f"{self.argv[0]} did not end: {self.said()[-2000:]}") from None
 
+    def stop_by_itself(self) -> int:
+        """Wait until it has ended of itself; return its exit code."""
+        assert self._child is not None
+        return self._child.wait(ENDS_WITHIN_S)
+
     def said(self) -> str:
         """Return what it printed, over all its lives."""
         return self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
