@@ -15,11 +15,11 @@ from meltwatch.apps.bench.command import BENCHES
 SMALL: dict[str, tuple[str, ...]] = {
     "journey": ("--points", "400", "--plants", "1", "--seconds", "2"),
     "alarm": ("--points", "400", "--plants", "1", "--rate", "400", "--seconds", "4"),
-    "storm": ("--points", "400", "--plants", "1", "--rate", "200"),
-    "history": ("--points", "100", "--samples", "400000"),
+    "storm": ("--points", "400", "--plants", "1", "--rate", "800"),
+    "history": ("--points", "100", "--samples", "100000"),
     "restart": ("--points", "400", "--plants", "1", "--samples", "8000"),
     "growth": ("--points", "4000", "--plants", "1", "--seconds", "1"),
-    "soak": ("--seconds", "12", "--rate", "400", "--kills", "3"),
+    "soak": ("--seconds", "10", "--rate", "400", "--kills", "3"),
 }
 FIGURES = {
     "journey": {"samples_per_s"},

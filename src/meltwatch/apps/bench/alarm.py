@@ -40,7 +40,7 @@ def alarm(stage: Stage, wish: Wish) -> Outcome:
             cpu = server.cpu_s()
             probe.start()
             paced = send_paced(stage, server, works, frames)
-            threading.Event().wait(min(PUSHED_WITHIN_S, seconds))
+            threading.Event().wait(min(PUSHED_WITHIN_S, seconds / 2))
             syncs, after = probe.end(), server.cpu_s()
         seen = screen.seen()
         server.stop()
@@ -63,6 +63,7 @@ def alarm(stage: Stage, wish: Wish) -> Outcome:
         "alarms": len(offered),
         "seen": len(seen),
         "behind_s": round(paced.behind_s(), 2),
+        "reconnected": paced.sending.reconnected,
         "generator_cpu_s": paced.generator_cpu_s,
     }
     load |= {f"{name}_cpu_s": round(after[name] - cpu.get(name, 0), 2) for name in after}

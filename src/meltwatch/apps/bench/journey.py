@@ -67,6 +67,7 @@ def journey(stage: Stage, wish: Wish, form: str = "json") -> Outcome:
         "seconds": round(took_s, 2),
         "start_s": round(up_s, 1),
         "asked_to_wait": sending.repeated,
+        "reconnected": sending.reconnected,
         "generator_cpu_s": round(own, 2),
     }
     load |= {f"{name}_cpu_s": round(after[name] - cpu.get(name, 0), 2) for name in after}
@@ -77,7 +78,7 @@ def journey(stage: Stage, wish: Wish, form: str = "json") -> Outcome:
 def works_of(wish: Wish) -> Works:
     """Return the plants that are wished for; a gateway brings whole units."""
     points, plants = wish.points or POINTS, wish.plants or PLANTS
-    while points % (plants * 200):
+    while points % (plants * 200) and plants > 1:
         plants -= 1  # a small form has fewer plants
     return Works(points=points, plants=plants)
 

@@ -17,7 +17,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-UNIT_POINTS = 100
+UNIT_POINTS, SMALL_UNIT_POINTS, SMALL = 100, 20, 10_000
+"""How many points a unit has; fewer below so many in all: reading the template would count."""
 ON_DELAY_MS, OFF_DELAY_MS = 2_000, 3_000
 LOW_LOW, LOW, HIGH, HIGH_HIGH = 10, 20, 80, 90
 OVER = 850
@@ -58,8 +59,13 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def __post_init__(self) -> None:
         """Refuse a shape in which frames would not divide a period evenly."""
         each = self.points / (self.plants * self.gateways_a_plant)
-        if each % UNIT_POINTS or self.period_ms % self.frames_a_cycle:
+        if each % self.unit_points or self.period_ms % self.frames_a_cycle:
             raise ValueError(f"{self.points} points do not divide: {self}")
+
+    @property
+    def unit_points(self) -> int:
+        """Return how many points a unit has."""
+        return UNIT_POINTS if self.points >= SMALL else SMALL_UNIT_POINTS
 
     @property
     def gateways(self) -> int:
@@ -117,10 +123,12 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def codes(self, gateway: int) -> list[str]:
         """Return the codes of a gateway's points, in their order."""
-        units = self.points_a_gateway // UNIT_POINTS
+        units = self.points_a_gateway // self.unit_points
         first = gateway * units
         return [
-            f"u{first + unit}/p{place:02d}" for unit in range(units) for place in range(UNIT_POINTS)
+            f"u{first + unit}/p{place:02d}"
+            for unit in range(units)
+            for place in range(self.unit_points)
         ]
 
     # what the points tell
@@ -215,7 +223,7 @@ class Expected(msgspec.Struct, frozen=True, array_like=True):
 def write_node(works: Works, directory: Path) -> Path:
     """Write the node's file and its template; return the path of the first."""
     (directory / "template.yaml").write_text(_template(works), encoding="utf-8")
-    units = works.points_a_gateway // UNIT_POINTS
+    units = works.points_a_gateway // works.unit_points
     lines = ["node: bench", "enterprises:"]
     for plant in range(works.plants):
         mine = range(plant * works.gateways_a_plant, (plant + 1) * works.gateways_a_plant)
@@ -249,7 +257,7 @@ def _template(works: Works) -> str:
     """Return points with LL/L/H/HH, deadband, both delays, rate and stuck each, or H alone."""
     delays = f"on_delay_s: {works.on_delay_ms / 1000:g}, off_delay_s: {OFF_DELAY_MS / 1000:g}"
     points, conditions = ["points:"], ["conditions:"]
-    for place in range(UNIT_POINTS):
+    for place in range(works.unit_points):
         name = f"p{place:02d}"
         points.append(f"  {name}: {{unit: degC, stale_s: 600, range: [-50, 1500]}}")
         for end, kind, limit, level in (

@@ -60,16 +60,18 @@ class _Line:
         self.lane = lane
         self.waiting = deque(frames)
         self.address = address
+        self._read = bytearray()
         self.connect()
         self.sent_at: int | None = None
+        self.broken_at = 0
         self.due = 0
         self.again_at = 0
-        self._read = bytearray()
 
     def connect(self) -> None:
         self.socket = socket.create_connection(self.address, SILENT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.broken = False
+        self._read.clear()
 
     def send(self, now: int) -> None:
         self.sent_at = now
@@ -98,19 +100,17 @@ class _Line:
 class Sending:
     """Sends what lanes have ready; `run` it as often as there is more."""
 
-    def __init__(
-        self, port: int, understand: Understand | None = None, *, patient: bool = False
-    ) -> None:
-        """Send to a core's intake, or whatever `understand`s.
+    def __init__(self, port: int, understand: Understand | None = None) -> None:
+        """Send to a core's intake, or to whatever answers as `understand` takes it.
 
-        `patient`: a server that goes away is waited for, and sent the same again.
+        A connection that is lost is made anew and the same sent again, as a gateway does.
         """
         self.address = ("127.0.0.1", port)
         self._understand = understand or _acknowledged
-        self._patient = patient
         self.sent: list[Sent] = []
         self.repeated = 0
         """How often the server asked a gateway to wait."""
+        self.reconnected = 0
         self._clock = SystemClock()
 
     def run(
@@ -189,12 +189,14 @@ class Sending:
             self._break(line, self._clock.monotonic_ns(), error)
 
     def _break(self, line: _Line, now: int, error: OSError) -> None:
-        """Note that a connection is lost: it is made anew in a moment, if we are patient."""
-        if not self._patient:
-            raise BenchFailed(f"gateway {line.lane.gateway}: {error}") from error
+        """Note that a connection is lost: it is made anew in a moment, but not for ever."""
         if not line.broken:
             self._selector.unregister(line.socket)
             line.socket.close()
+            line.broken_at = now
+            self.reconnected += 1
+        elif now - line.broken_at > SILENT_S * NS:
+            raise BenchFailed(f"gateway {line.lane.gateway}: {error}") from error
         line.broken, line.sent_at, line.again_at = True, None, now + AGAIN_NS
 
     def _hear(self, line: _Line) -> None:

@@ -55,6 +55,7 @@ def storm(stage: Stage, wish: Wish) -> Outcome:
         - min(one.raised for _, one in offered),
         "seen": len(seen),
         "behind_s": round(paced.behind_s(), 2),
+        "reconnected": paced.sending.reconnected,
         "generator_cpu_s": paced.generator_cpu_s,
     }
     checked = check_all(server, paced.lanes, may_lack_frames=True)

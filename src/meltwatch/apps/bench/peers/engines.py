@@ -114,7 +114,7 @@ class Ours:
 
     def sending(self) -> Sending:
         """Return what sends frames."""
-        return Sending(self.server.intake, patient=True)
+        return Sending(self.server.intake)
 
     def kill(self) -> None:
         """Kill the core; `serve` starts it again, as it does at a plant."""
@@ -182,7 +182,7 @@ class _Peer:
         ]
 
     def sending(self) -> Sending:
-        return Sending(self.port, _taken, patient=True)
+        return Sending(self.port, _taken)
 
     def kill(self) -> None:
         """Kill the process that keeps the delays: the last one."""

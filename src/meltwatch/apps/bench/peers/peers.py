@@ -13,7 +13,7 @@ from functools import partial
 from meltwatch.apps.bench.measure import own_cpu_s
 from meltwatch.apps.bench.peers.engines import Ours, Prometheus, Victoria
 from meltwatch.apps.bench.peers.trial import Kill, Make, Trial
-from meltwatch.apps.bench.plant import UNIT_POINTS, Works
+from meltwatch.apps.bench.plant import Works
 from meltwatch.apps.bench.verdict import BenchFailed, Checked, Outcome, Stage, Wish
 
 RATES = (20_000, 60_000)
@@ -57,7 +57,7 @@ class _Peers:
     def _steps(self, trial: Trial, rate: int, tag: str) -> None:
         over = min(STEPS_OVER_CYCLES, max(int(self.wish.seconds or STEPS_OVER_CYCLES), 1))
         works = works_of(rate, steps=min(STEPS, rate // 10), steps_over=over)
-        cycles = over + works.over_cycles + 5
+        cycles = over + (works.over_cycles if self.wish.seconds is None else 3) + 5
         came = trial.steps(works, cycles=cycles, settle_s=min(SETTLE_S, over))
         self.figures |= came.figures(tag)
         if tag.startswith("meltwatch"):
@@ -94,7 +94,7 @@ def works_of(
     """Return one plant of so many points, one sample a second each, with one rule."""
     gateways = max(rate // ROWS, 1)
     return Works(
-        points=max(rate, UNIT_POINTS),
+        points=rate,
         plants=1,
         gateways_a_plant=gateways,
         rows=ROWS,

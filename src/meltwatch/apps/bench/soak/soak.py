@@ -31,7 +31,7 @@ ROW_BYTES = 250
 """What a sample needs of the disk, generously: outbox, log and segment."""
 SPARE_MB = 256
 LOOK_EVERY_S = 1.0
-DRAIN_S, DRAINED_WITHIN_S = 5.0, 240.0
+DRAIN_S, DRAINED_WITHIN_S = 3.0, 240.0
 
 
 def soak(stage: Stage, wish: Wish) -> Outcome:
