@@ -9,13 +9,14 @@ from __future__ import annotations
 from meltwatch.apps.bench.checks import check_all
 from meltwatch.apps.bench.load import Lane, Ready, frames_of, lanes_of
 from meltwatch.apps.bench.measure import own_cpu_s
-from meltwatch.apps.bench.plant import Works, write_node
+from meltwatch.apps.bench.plant import UNIT_POINTS, Works, write_node
 from meltwatch.apps.bench.sending import NS, Sending
 from meltwatch.apps.bench.server import Server
 from meltwatch.apps.bench.verdict import Outcome, Stage, Wish
 from meltwatch.clock import SystemClock
 
 POINTS, PLANTS, SECONDS = 100_000, 10, 60.0
+GATEWAYS_A_PLANT, ROWS = 2, 1_000
 BEGIN = 1_750_000_000_000
 WARM_S = 5.0
 WARM_RATE = 300_000
@@ -78,9 +79,11 @@ def journey(stage: Stage, wish: Wish, form: str = "json") -> Outcome:
 def works_of(wish: Wish) -> Works:
     """Return the plants that are wished for; a gateway brings whole units."""
     points, plants = wish.points or POINTS, wish.plants or PLANTS
-    while points % (plants * 200) and plants > 1:
+    while points % (plants * GATEWAYS_A_PLANT * UNIT_POINTS) and plants > 1:
         plants -= 1  # a small form has fewer plants
-    return Works(points=points, plants=plants)
+    frames = -(-points // (plants * GATEWAYS_A_PLANT * ROWS))
+    period_ms = -(-1_000 // frames) * frames  # a second, or little more: frames divide it evenly
+    return Works(points=points, plants=plants, period_ms=period_ms)
 
 
 def _warm_up(sending: Sending, lanes: list[Lane], seconds: float) -> float:

@@ -17,6 +17,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from meltwatch.apps.bench.verdict import BenchFailed
+
 UNIT_POINTS, SMALL_UNIT_POINTS, SMALL = 100, 20, 10_000
 """How many points a unit has; fewer below so many in all: reading the template would count."""
 ON_DELAY_MS, OFF_DELAY_MS = 2_000, 3_000
@@ -50,6 +52,7 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     storm_at: int = 0
     steps: int = 0
     steps_over: int = 1
+    calm: int = FIRST_GAP
     spread_ms: int = 1_000
     on_delay_ms: int = ON_DELAY_MS
     over_ms: int = OVER_MS
@@ -60,7 +63,7 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Refuse a shape in which frames would not divide a period evenly."""
         each = self.points / (self.plants * self.gateways_a_plant)
         if each % self.unit_points or self.period_ms % self.frames_a_cycle:
-            raise ValueError(f"{self.points} points do not divide: {self}")
+            raise BenchFailed(f"{self.points} points do not divide evenly over gateways and frames")
 
     @property
     def unit_points(self) -> int:
@@ -172,7 +175,7 @@ class Works(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         numbers = np.arange(self.points_a_gateway) + gateway * self.points_a_gateway
         stride = self.points // (2 * self.steps)
         place, rest = np.divmod(numbers, stride)
-        starts = FIRST_GAP + place // 2 * self.steps_over // self.steps
+        starts = self.calm + place // 2 * self.steps_over // self.steps
         lasts = np.where(place % 2 == 0, self.over_cycles, 1)
         chosen = (rest == 0) & (place < 2 * self.steps)
         answer: NDArray[np.bool_] = chosen & (cycle >= starts) & (cycle < starts + lasts)

@@ -21,7 +21,9 @@ STEPS, STEPS_OVER_CYCLES, OVER_MS = 200, 20, 10_000
 SETTLE_S = 15.0
 """How long late alarms are waited for."""
 KILL_RATE, KILL_STEPS, KILL_DELAY_MS = 1_000, 20, 20_000
-KILL_AT_S, DOWN_S = 14.0, 2.0
+CALM_CYCLES = 12
+"""How long nothing happens at first: a peer's index takes some seconds to see new series."""
+KILL_AT_S, DOWN_S = 24.0, 2.0
 """Some 12 s after the first sample over the limit, as in older measurements."""
 FLOOD_S, FLOOD_CYCLES = 15.0, 100
 ROWS = 1_000
@@ -56,8 +58,8 @@ class _Peers:
 
     def _steps(self, trial: Trial, rate: int, tag: str) -> None:
         over = min(STEPS_OVER_CYCLES, max(int(self.wish.seconds or STEPS_OVER_CYCLES), 1))
-        works = works_of(rate, steps=min(STEPS, rate // 10), steps_over=over)
-        cycles = over + (works.over_cycles if self.wish.seconds is None else 3) + 5
+        works = works_of(rate, steps=min(STEPS, rate // 10), steps_over=over, calm=self._calm())
+        cycles = works.calm + over + (works.over_cycles if self.wish.seconds is None else 3) + 5
         came = trial.steps(works, cycles=cycles, settle_s=min(SETTLE_S, over))
         self.figures |= came.figures(tag)
         if tag.startswith("meltwatch"):
@@ -65,15 +67,25 @@ class _Peers:
             seen = f"{wrong} wrong, {len(came.late_ms)} alarms"
             self.checked.append(Checked(f"{tag}: every step told once", wrong == 0, seen))
 
+    def _calm(self) -> int:
+        return CALM_CYCLES if self.wish.seconds is None else 2
+
     def _kill(self, trial: Trial, tag: str) -> None:
         works = works_of(
-            KILL_RATE, steps=KILL_STEPS, steps_over=1, on_delay_ms=KILL_DELAY_MS, over_ms=60_000
+            KILL_RATE,
+            steps=KILL_STEPS,
+            steps_over=1,
+            calm=CALM_CYCLES,
+            on_delay_ms=KILL_DELAY_MS,
+            over_ms=60_000,
         )
-        came = trial.steps(works, cycles=45, settle_s=SETTLE_S, kill=Kill(KILL_AT_S, DOWN_S))
+        came = trial.steps(
+            works, cycles=CALM_CYCLES + 43, settle_s=SETTLE_S, kill=Kill(KILL_AT_S, DOWN_S)
+        )
         self.figures |= came.figures(tag)
 
     def _flood(self, trial: Trial, rate: int, tag: str) -> None:
-        works = works_of(rate, steps=1, steps_over=1)
+        works = works_of(rate, steps=1, steps_over=1, calm=0)
         took = trial.flood(works, cycles=FLOOD_CYCLES, seconds=FLOOD_S)
         self.figures[f"{tag}_samples_per_s"] = round(took)
 
@@ -89,7 +101,13 @@ def peers(stage: Stage, wish: Wish) -> Outcome:
 
 
 def works_of(
-    rate: int, *, steps: int, steps_over: int, on_delay_ms: int = 2_000, over_ms: int = OVER_MS
+    rate: int,
+    *,
+    steps: int,
+    steps_over: int,
+    calm: int,
+    on_delay_ms: int = 2_000,
+    over_ms: int = OVER_MS,
 ) -> Works:
     """Return one plant of so many points, one sample a second each, with one rule."""
     gateways = max(rate // ROWS, 1)
@@ -100,6 +118,7 @@ def works_of(
         rows=ROWS,
         steps=steps,
         steps_over=steps_over,
+        calm=calm,
         spread_ms=1,
         on_delay_ms=on_delay_ms,
         over_ms=over_ms,
