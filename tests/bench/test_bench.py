@@ -67,7 +67,7 @@ def test_columns_are_not_there_yet_and_it_says_so(tmp_path: Path) -> None:
 
 def test_peers_run_where_their_programs_are_to_be_had(tmp_path: Path) -> None:
     """Without Debian's archive they cannot be fetched: then that is said, and ours still counts."""
-    code, told, said = run(tmp_path, "peers", "--points", "400", "--seconds", "2", "--json")
+    code, told, said = run(tmp_path, "peers", "--points", "400", "--seconds", "1", "--json")
     assert told["verified"], said
     assert code == 0
     assert told["figures"]["meltwatch_400_missed"] == 0

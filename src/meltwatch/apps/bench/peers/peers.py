@@ -59,7 +59,7 @@ class _Peers:
     def _steps(self, trial: Trial, rate: int, tag: str) -> None:
         over = min(STEPS_OVER_CYCLES, max(int(self.wish.seconds or STEPS_OVER_CYCLES), 1))
         works = works_of(rate, steps=min(STEPS, rate // 10), steps_over=over, calm=self._calm())
-        cycles = works.calm + over + (works.over_cycles if self.wish.seconds is None else 3) + 5
+        cycles = works.calm + over + (works.over_cycles + 5 if self.wish.seconds is None else 4)
         came = trial.steps(works, cycles=cycles, settle_s=min(SETTLE_S, over))
         self.figures |= came.figures(tag)
         if tag.startswith("meltwatch"):
