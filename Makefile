@@ -14,7 +14,7 @@ COMPILE := .lock-venv/bin/uv pip compile pyproject.toml --universal --python-ver
     --quiet $(if $(UPGRADE),--upgrade)
 
 # What `make test` runs in parts of their own (tools/test_parts.py).
-SLOW := apps collect durability history opcua_stories present/api properties register screens \
+SLOW := apps bench collect durability history opcua_stories present/api properties register screens \
     stories transport/test_link.py transport/test_link_wrong_clock.py
 
 .PHONY: help install check test demo durability format lock changelog clean

@@ -27,6 +27,7 @@ PARTS: dict[str, list[str]] = {
     "stories": [*PYTEST, "tests/stories"],
     "properties": [*PYTEST, "tests/properties"],
     "durability": [*PYTEST, "tests/durability"],
+    "bench": [*PYTEST, "tests/bench"],
 }
 
 

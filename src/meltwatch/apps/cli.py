@@ -11,6 +11,7 @@ import msgspec
 
 from meltwatch.apps.account import add_account_commands
 from meltwatch.apps.audit import run_verify
+from meltwatch.apps.bench.command import add_bench
 from meltwatch.apps.core_process import run_core
 from meltwatch.apps.demo.demo import run_demo
 from meltwatch.apps.gateway_file import run_gateway
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     gateway.add_argument("--config", type=Path, required=True, help="the gateway's file, *.yaml")
     gateway.set_defaults(run=_gateway)
     add_upkeep(commands)
+    add_bench(commands.add_parser("bench", help="measure what this machine does, checked"))
     _add_audit(commands.add_parser("audit", help="the record of what people did"))
     return parser
 
