@@ -108,6 +108,12 @@ class Journey:
         """Return the journey of an enterprise whose log is empty."""
         return cls(JourneyState(enterprise=enterprise, board=Board(enterprise)))
 
+    def freeze(self) -> JourneyState:
+        """Return the state with all that the engines of evaluation hold: to be stored."""
+        if self._evaluation is not None:
+            self._evaluation.freeze()
+        return self.state
+
     def step(self, record: Record) -> list[Effect]:
         """Take one record; return what follows from it, in order.
 

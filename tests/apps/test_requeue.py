@@ -152,8 +152,8 @@ def test_the_log_alone_tells_it_all_again(node: Node) -> None:
     assert wrong_with(rows, Head("core"), node.home.audit_head()) == []
     assert check(node.data / "ledger") == []
     again = Core(node.home, NAME)  # a restart: the same state from the log
-    as_read = decode(encode(core.journey.state), JourneyState)  # numbers as a file keeps them
-    assert encode(again.journey.state) == encode(as_read)
+    as_read = decode(encode(core.journey.freeze()), JourneyState)  # numbers as a file keeps them
+    assert encode(again.journey.freeze()) == encode(as_read)
     frames = [one for one in log if isinstance(one, RequeuedRecord)]
     assert all(one.complete_from == one.complete_to == 10_000 for one in frames)
 

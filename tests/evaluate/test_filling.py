@@ -104,7 +104,7 @@ def test_an_open_hole_of_one_gateway_holds_back_nothing_of_another() -> None:
         second = 120 + minute * 60
         telling.frame([("b", second, 1.0)], second, since=second - 60, source="second")
         telling.frame([("a", second, 1.0)], second, since=second - 60, epoch="2")
-    evaluation = telling.journey.state.evaluation
+    evaluation = telling.journey.freeze().evaluation
     assert evaluation is not None
     first, second_island = evaluation.islands
     assert first.live is not None

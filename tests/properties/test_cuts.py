@@ -94,7 +94,7 @@ def fold(records: list[Record], case: Case, lives: tuple[int, ...]) -> list[byte
         if left and age >= left[0]:
             left.pop(0)
             age = 0
-            journey = Journey(msgspec.msgpack.decode(encode(journey.state), type=JourneyState))
+            journey = Journey(msgspec.msgpack.decode(encode(journey.freeze()), type=JourneyState))
     return told
 
 

@@ -250,7 +250,7 @@ class Core:
             self.come_in_line()
             self.checkpointed_at = now
             with suppress(Unavailable):
-                self.partition.checkpoint(self.committed, stored_state(self.journey.state))
+                self.partition.checkpoint(self.committed, stored_state(self.journey.freeze()))
 
     def come_in_line(self) -> None:
         """After an unknown outcome, believe the disk and not the memory; else do nothing.

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from meltwatch.evaluate.coverage import Coverage
+from meltwatch.evaluate.island import Island
 from meltwatch.evaluate.kept import EvaluationState, IslandState, Kept
+from meltwatch.evaluate.kernel import Kernel
 from meltwatch.evaluate.node import NOT_APPLICABLE, Transition
 from meltwatch.evaluate.plan import Plan, islands_of
 from meltwatch.evaluate.twin import Twin, TwinState
@@ -19,22 +21,21 @@ from meltwatch.model.ids import ConditionId, SourceId
 
 
 def adopted(
-    former: Plan, state: EvaluationState, plan: Plan, told_at: int
+    former: Plan, parts: Sequence[Island], state: EvaluationState, plan: Plan, told_at: int
 ) -> tuple[EvaluationState, list[Transition]]:
     """Return the state under the new plan, and what has returned or turned by that."""
     coverage = {
         source: state.coverage.get(source) or Coverage(advanced_at=told_at)
         for source in plan.plant.sources
     }
-    parts = list(zip(islands_of(former), state.islands, strict=True))
-    front = _joined(former, [(part, one.live or one.sure) for part, one in parts])
+    front = _joined(former, [one.front.to_twin() for one in parts])
     gone = front.adopt(plan)
     returned = [
         Transition(told_at if at is None else at, name, False, (NOT_APPLICABLE,))
         for name, at in gone.items()
     ]
     returned += _bring_offline(front, coverage, told_at)
-    sure = _joined(former, [(part, one.sure) for part, one in parts])
+    sure = _joined(former, [one.sure.to_twin() for one in parts])
     sure.adopt(plan)
     _bring_offline(sure, coverage, told_at)
     kept = _Kept(state.islands)
@@ -53,9 +54,8 @@ class _Kept:
             self.ahead |= one.ahead
 
 
-def _joined(plan: Plan, islands: Sequence[tuple[Plan, TwinState]]) -> Twin:
-    """Return one engine of the whole plan that stands as those of its islands, sharing nothing."""
-    states = [Twin(part, one).clone().state for part, one in islands]
+def _joined(plan: Plan, states: Sequence[TwinState]) -> Twin:
+    """Return one engine of the whole plan that stands as those of its islands."""
     joined = TwinState(
         signals={code: one for state in states for code, one in state.signals.items()},
         nodes={name: one for state in states for name, one in state.nodes.items()},
@@ -101,11 +101,13 @@ def _island(
             true.signals[code] = shown.signals[code]
     ahead = {source: kept.ahead[source] for source in own if source in kept.ahead}
     if not missing:
-        return IslandState(sure=live, anchors=[shown], ahead=ahead)
+        now = Kernel.from_twin(part, live).state
+        return IslandState(sure=now, anchors=[now], ahead=ahead)
+    begun = Kernel.from_twin(part, true).state
     return IslandState(
-        sure=true,
-        live=live,
-        anchors=[Twin(part, true).clone().state],
+        sure=begun,
+        live=Kernel.from_twin(part, live).state,
+        anchors=[begun],
         ahead=ahead,
         provisional={
             name: one for name, one in kept.provisional.items() if name in part.plant.conditions

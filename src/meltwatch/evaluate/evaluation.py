@@ -17,9 +17,9 @@ from meltwatch.evaluate.kept import (
     Outcome,
     Settled,
 )
+from meltwatch.evaluate.kernel import Kernel
 from meltwatch.evaluate.node import Transition
 from meltwatch.evaluate.plan import Plan, islands_of
-from meltwatch.evaluate.twin import Twin
 from meltwatch.model.ids import ConditionId, SourceId
 from meltwatch.model.log import SamplesRecord
 
@@ -41,8 +41,8 @@ class Evaluation:
     @classmethod
     def begin(cls, plan: Plan, told_at: int) -> Evaluation:
         """Return the evaluation of a plant configured at `told_at` that has no samples yet."""
-        engines = [Twin(part) for part in islands_of(plan)]
-        islands = [IslandState(sure=one.state, anchors=[one.clone().state]) for one in engines]
+        states = [Kernel(part).state for part in islands_of(plan)]
+        islands = [IslandState(sure=one, anchors=[one]) for one in states]
         coverage = {source: Coverage(advanced_at=told_at) for source in plan.plant.sources}
         return cls(plan, EvaluationState(islands=islands, coverage=coverage))
 
@@ -76,7 +76,7 @@ class Evaluation:
         under its new definition until known values end it; one that the new plan does not have
         any more returns. An `offline` condition that is new is what its source is.
         """
-        state, found = adopted(self.plan, self.state, plan, told_at)
+        state, found = adopted(self.plan, self.islands, self.state, plan, told_at)
         next_one = Evaluation(plan, state)
         clock = LONG_AGO if state.clock is None else state.clock
         for island in next_one.islands:
@@ -89,8 +89,13 @@ class Evaluation:
 
     def wake_at(self, told: int) -> int | None:
         """Return the next instant of the receiver's clock at which waiting decides something."""
-        wakes = (at for island in self.islands for at in island.wakes())
-        return min((at for at in wakes if at > told), default=None)
+        wakes = (island.wake_at(told) for island in self.islands)
+        return min((at for at in wakes if at is not None), default=None)
+
+    def freeze(self) -> None:
+        """Let the state tell how the engines stand: to be called before it is stored."""
+        for island in self.islands:
+            island.freeze()
 
     def settle(self) -> Settled:
         """Let go of what cannot change any more, and of holes that are waited for no more.
@@ -130,7 +135,7 @@ class Evaluation:
         """Return whether a condition of the plan is raised, by whatever is known."""
         island = self._of_condition[condition]
         engines = (island.sure, island.front)
-        return any(one.state.nodes[condition].raised is not None for one in engines)
+        return any(one.is_raised(condition) for one in engines)
 
     def is_provisional(self, condition: ConditionId) -> bool:
         """Return whether a condition is raised only by what goes on beside an open hole."""
@@ -152,7 +157,7 @@ class Evaluation:
         island = self._of_condition.get(condition)
         if island is None or condition in self.plan.offline:
             return None
-        frontier = island.state.anchors[0].nodes[condition].frontier
+        frontier = island.anchors[0].until(condition)
         if frontier is None:
             return LONG_AGO
         parted = island.state.parted.get(condition)

@@ -30,10 +30,10 @@ from meltwatch.evaluate.kept import (
     Settled,
     Since,
 )
-from meltwatch.evaluate.node import Node, Transition
+from meltwatch.evaluate.kernel import Kernel
+from meltwatch.evaluate.node import Transition
 from meltwatch.evaluate.plan import Plan
 from meltwatch.evaluate.through import begin, go_unknown, run_through
-from meltwatch.evaluate.twin import Twin
 from meltwatch.model.condition import Silent, Stuck
 from meltwatch.model.ids import ConditionId, SourceId
 from meltwatch.model.log import Interval, SamplesRecord
@@ -47,15 +47,16 @@ class Island:
         self.plan = plan
         self.state = state
         self.coverage = coverage
-        self.sure = Twin(plan, state.sure)
-        self.live = None if state.live is None else Twin(plan, state.live)
+        self.sure = Kernel(plan, state.sure)
+        self.live = None if state.live is None else Kernel(plan, state.live)
+        self.anchors = [Kernel(plan, one) for one in state.anchors]
         self.look_again: int | None = None
         self._by_clock = any(
             not sources and name not in plan.offline for name, sources in plan.sources.items()
         )
 
     @property
-    def front(self) -> Twin:
+    def front(self) -> Kernel:
         """Return the engine that is furthest: what holds now as far as is known."""
         return self.live or self.sure
 
@@ -73,7 +74,7 @@ class Island:
         corrections = corrections_of(
             record,
             coverage.covered,
-            oldest=self.state.anchors[0].frontiers.get(source, LONG_AGO),
+            oldest=self.anchors[0].frontiers.get(source, LONG_AGO),
             sure=self.proven_to(source),
             kept=[*self.state.behind.get(source, ()), *self.state.ahead.get(source, ())],
         )
@@ -86,7 +87,7 @@ class Island:
         coverage.take(record)
         after = self._gaps(source)
         reaches_back = not self._lacks_its_beginning(source) and (
-            lacked or (source in self.sure.state.frontiers and self._start(source) < start)
+            lacked or (source in self.sure.frontiers and self._start(source) < start)
         )
         self._pass_clock(clock)
         if corrections.sure or reaches_back:
@@ -146,34 +147,41 @@ class Island:
         The unsafe mistake is the silent one: an on-delay that has ended while coverage lags is
         told under grace, `unconfirmed`. Staleness proves nothing here, so it is left out.
         """
-        plant, frontiers = self.plan.plant, self.front.state.frontiers
+        plant, frontiers = self.plan.plant, self.front.frontiers
         lagging = [
             source
             for source, frontier in frontiers.items()
             if frontier < horizon and plant.sources[source].clock == "live"
         ]
         self.look_again = None
-        due = min(self.front.dues(), default=None) if lagging else None
+        due = self.front.first_due() if lagging else None
         if due is None or due > horizon:
             return []
         ahead = self.front.clone()
         for source in lagging:
             ahead.blind(source, frontiers[source] + 1)
         found = ahead.advance(dict.fromkeys(lagging, horizon), stale=False)
-        self.look_again = min(ahead.dues(), default=None)
+        self.look_again = ahead.first_due()
         conditions = plant.conditions
         return [
             one for one in found if one.rises and not isinstance(conditions[one.condition], Silent)
         ]
 
-    def wakes(self) -> list[int]:
-        """Return the instants of the receiver's clock at which waiting may decide something."""
-        dues = self.front.dues()
+    def wake_at(self, told: int) -> int | None:
+        """Return the next instant of the receiver's clock at which waiting may decide something."""
         grace_ms = self.plan.plant.grace_ms
-        found = [due + grace_ms for due in dues]
+        waits_ms = 0 if self.anything_offline() else grace_ms
+        first = self.front.first_due()
+        if first is None or first + waits_ms > told:
+            dues = [] if first is None else [first]
+        elif all(one.clock == "recorded" for one in self.plan.plant.sources.values()):
+            dues = []  # long past by now: nobody waits for a recording
+        else:
+            dues = self.front.dues()
+        found = [due + waits_ms for due in dues] + [due + grace_ms for due in dues]
         if self.look_again is not None:
             found.append(self.look_again + grace_ms)
-        return found + dues if self.anything_offline() else found
+        return min((at for at in found if at > told), default=None)
 
     def settle(self, settled: Settled) -> None:
         """Take a new anchor once it is far enough to the last; give up holes never closed.
@@ -181,14 +189,13 @@ class Island:
         To be called when what was decided is published.
         """
         self._give_up(settled)
-        state = self.state
-        newest, frontiers = state.anchors[-1], self.sure.state.frontiers
+        newest, frontiers = self.anchors[-1], self.sure.frontiers
         far = [frontiers[source] - end for source, end in newest.frontiers.items()]
         if not frontiers or any(self._lacks_its_beginning(one) for one in self.sources):
             return
         if min(far, default=ANCHOR_EVERY_MS) < ANCHOR_EVERY_MS and not self._holds_too_much():
             return
-        state.anchors = [newest, self.sure.clone().state][-2:]
+        self.anchors = [newest, self.sure.clone()]
         self._forget()
 
     def let_go(self) -> list[Transition]:
@@ -199,11 +206,17 @@ class Island:
         untold, self.state.untold = self.state.untold, {}
         return [one for name, told in untold.items() if not self._is_raised(name) for one in told]
 
+    def freeze(self) -> None:
+        """Let the state tell how the engines stand."""
+        state = self.state
+        state.sure, state.anchors = self.sure.state, [one.state for one in self.anchors]
+        state.live = None if self.live is None else self.live.state
+
     # what others ask
 
     def proven_to(self, source: SourceId) -> int:
         """Return up to where what a source decides is final but for corrections."""
-        return self.sure.state.frontiers.get(source, LONG_AGO)
+        return self.sure.frontiers.get(source, LONG_AGO)
 
     def anything_offline(self) -> bool:
         """Return whether some source is offline now."""
@@ -248,17 +261,17 @@ class Island:
             untold.setdefault(one.condition, []).append(one)
         told: list[Transition] = []
         for name in sorted({one.condition for one in filled}):
-            stands = self.sure.state.nodes[name].raised is not None
+            stands = self.sure.is_raised(name)
             if not self._is_raised(name) and not (stands and self._is_over(name)):
                 told += untold.pop(name)
         return _in_order(told)
 
     def _is_raised(self, name: ConditionId) -> bool:
-        return self.front.state.nodes[name].raised is not None
+        return self.front.is_raised(name)
 
     def _is_over(self, name: ConditionId) -> bool:
         """Return whether a condition is known not to hold now, nor to be about to."""
-        node = self.front.state.nodes[name]
+        node = self.front.node(name)
         stuck = isinstance(self.plan.plant.conditions[name], Stuck)
         return not (node.raw or node.marked or stuck)
 
@@ -288,7 +301,7 @@ class Island:
 
     def _again(self, record: SamplesRecord, clock: int) -> Outcome:
         """Run `sure` again from the anchor over everything kept since."""
-        anchor = Twin(self.plan, self.state.anchors[0])
+        anchor = self.anchors[0]
         since = _since(anchor)
         found, early = list[Transition](), self._decide_by_clock()
         for name, parted in self.state.parted.items():
@@ -306,7 +319,7 @@ class Island:
             for one in kept:
                 engine.feed(one.samples, one.epoch, one.seq)
         engine.pass_clock(clock)
-        self.sure, self.state.sure = engine, engine.state
+        self.sure = engine
         found += [one for source in self.sources for one in self._catch_up(source)]
         found += engine.advance({})
         found += self._derive(clock)
@@ -316,7 +329,7 @@ class Island:
     def _derive(self, clock: int) -> list[Transition]:
         """Make `live` anew from `sure`: through every gap, without what is offline."""
         state = self.state
-        self.live = state.live = None
+        self.live = None
         state.provisional, state.parted, state.filled, state.untold = {}, {}, [], {}
         if not self.is_provisional():
             return []
@@ -325,21 +338,20 @@ class Island:
         found += live.advance(self._frontiers(clock))
         return self._note(_in_order(found))
 
-    def _part(self) -> Twin:
+    def _part(self) -> Kernel:
         """Return `live`, made from `sure` if the two were one.
 
         Whatever something is missing for stands apart from now on.
         """
         if self.live is None:
             self.live = self.sure.clone()
-            self.state.live = self.live.state
             for kept in self.state.ahead.values():
                 for one in kept:
                     self.live.feed(one.samples, one.epoch, one.seq)
         missing = {one for one in self.sources if self._is_missing(one)}
         for name, sources in self.plan.sources.items():
             if not missing.isdisjoint(sources) and name not in self.state.parted:
-                self.state.parted[name] = _since_of(self.sure.state.nodes[name])
+                self.state.parted[name] = _since_of(self.sure, name)
         return self.live
 
     def _note(self, found: list[Transition]) -> list[Transition]:
@@ -366,7 +378,7 @@ class Island:
         del ahead[:many]
         return self._move(self.sure, source)
 
-    def _move(self, engine: Twin, source: SourceId) -> list[Transition]:
+    def _move(self, engine: Kernel, source: SourceId) -> list[Transition]:
         """Let an engine decide a source as far as it is complete."""
         reached = self._complete_to(source)
         if reached is None:
@@ -381,9 +393,9 @@ class Island:
         gaps = self._gaps(source)
         return gaps[0][0] if gaps else self.coverage[source].run_end
 
-    def _run(self, engine: Twin, source: SourceId) -> list[Transition]:
+    def _run(self, engine: Kernel, source: SourceId) -> list[Transition]:
         """Run one source through its gaps, from where an engine is."""
-        reached = engine.state.frontiers.get(source, self._start(source))
+        reached = engine.frontiers.get(source, self._start(source))
         return run_through(engine, source, self.coverage[source], reached)
 
     def _frontiers(self, clock: int) -> dict[SourceId, int]:
@@ -399,7 +411,7 @@ class Island:
 
     def _start(self, source: SourceId) -> int:
         """Return the instant after which the anchor knows nothing of a source."""
-        anchored = self.state.anchors[0].frontiers.get(source)
+        anchored = self.anchors[0].frontiers.get(source)
         if anchored is not None:
             return anchored
         covered = self.coverage[source].covered
@@ -407,7 +419,7 @@ class Island:
 
     def _gaps(self, source: SourceId) -> list[Interval]:
         """Return what is missing behind what `sure` has seen of a source."""
-        seen = self.sure.state.frontiers.get(source)
+        seen = self.sure.frontiers.get(source)
         return self.coverage[source].gaps(self._start(source) if seen is None else seen)
 
     def _is_missing(self, source: SourceId) -> bool:
@@ -418,8 +430,8 @@ class Island:
 
         It can only be taken in while the anchor knows nothing of the source.
         """
-        seen = self.sure.state.frontiers.get(source)
-        if seen is None or source in self.state.anchors[0].frontiers:
+        seen = self.sure.frontiers.get(source)
+        if seen is None or source in self.anchors[0].frontiers:
             return False
         return any(gap[1] <= seen for gap in self.coverage[source].gaps(self._start(source)))
 
@@ -443,7 +455,7 @@ class Island:
         """Count gaps as never closed that are too old, or that hold back too much."""
         if self.live is None:
             return
-        behind, now = self.sure.state.frontiers, self.live.state.frontiers
+        behind, now = self.sure.frontiers, self.live.frontiers
         far = max((now[source] - end for source, end in behind.items()), default=0)
         if far < HOLE_GIVEN_UP_MS and _rows(self.state.ahead) <= MOST_AHEAD:
             return
@@ -451,8 +463,8 @@ class Island:
         settled.filled += self.let_go()
         self.sure, self.live = self.live, None
         state = self.state
-        state.sure, state.live, state.provisional = self.sure.state, None, {}
-        state.anchors = [self.sure.clone().state]
+        state.provisional = {}
+        self.anchors = [self.sure.clone()]
         state.behind, state.ahead = {}, {}
         state.parted, state.filled, state.untold = {}, [], {}
         self._forget()
@@ -461,7 +473,7 @@ class Island:
 
     def _forget(self) -> None:
         """Drop what lies before the first anchor."""
-        state, anchor = self.state, self.state.anchors[0]
+        state, anchor = self.state, self.anchors[0]
         for source in self.sources:
             reached = anchor.frontiers.get(source, LONG_AGO)
             if kept := state.behind.get(source):
@@ -494,14 +506,14 @@ class Island:
             self.live.pass_clock(clock)
 
 
-def _since(engine: Twin) -> dict[ConditionId, Since]:
+def _since(engine: Kernel) -> dict[ConditionId, Since]:
     """Return where an engine's conditions stand, but for those that the clock alone decides."""
-    sources = engine.plan.sources
-    return {name: _since_of(node) for name, node in engine.state.nodes.items() if sources[name]}
+    return {name: _since_of(engine, name) for name, one in engine.plan.sources.items() if one}
 
 
-def _since_of(node: Node) -> Since:
-    return Since(LONG_AGO if node.frontier is None else node.frontier, node.raised)
+def _since_of(engine: Kernel, name: ConditionId) -> Since:
+    until = engine.until(name)
+    return Since(LONG_AGO if until is None else until, engine.raised_at(name))
 
 
 def _closed(gap: Interval, after: list[Interval]) -> bool:

@@ -6,7 +6,7 @@ import msgspec
 
 from meltwatch.evaluate.coverage import Coverage
 from meltwatch.evaluate.node import Transition
-from meltwatch.evaluate.twin import TwinState
+from meltwatch.evaluate.packed import KernelState
 from meltwatch.model.ids import ConditionId, EpochId, PointCode, SourceId
 from meltwatch.model.log import Interval
 from meltwatch.model.sample import SampleBatch
@@ -59,7 +59,7 @@ class Since(msgspec.Struct, frozen=True):
 
 
 class IslandState(msgspec.Struct):
-    """All that one island keeps.
+    """All that one island keeps; the engines go on in `island`, and are told here by `freeze`.
 
     `sure`: the engine run over complete samples only. `live`: the one that goes on through open
     holes and without sources that are offline; None while there is no difference. `anchors`: what
@@ -70,9 +70,9 @@ class IslandState(msgspec.Struct):
     was told yet.
     """
 
-    sure: TwinState
-    anchors: list[TwinState]
-    live: TwinState | None = None
+    sure: KernelState
+    anchors: list[KernelState]
+    live: KernelState | None = None
     behind: dict[SourceId, list[Kept]] = {}
     ahead: dict[SourceId, list[Kept]] = {}
     turns: list[OfflineTurn] = []

@@ -26,10 +26,11 @@ from meltwatch.evaluate import exchange
 from meltwatch.evaluate.columns import NEVER, PLAIN, Ints, columns_of, kind_of
 from meltwatch.evaluate.judge import Member
 from meltwatch.evaluate.lane import Lane
-from meltwatch.evaluate.node import Entry, Transition, node_of
+from meltwatch.evaluate.node import Entry, Node, Transition, node_of
 from meltwatch.evaluate.packed import KernelState, pack, unpack
 from meltwatch.evaluate.plan import Plan
 from meltwatch.evaluate.signal import Turn
+from meltwatch.evaluate.standing import node_at
 from meltwatch.evaluate.step import Step
 from meltwatch.evaluate.told import Rows
 from meltwatch.evaluate.twin import Twin, TwinState
@@ -201,6 +202,27 @@ class Kernel:
             return node.raised is not None
         lane, place = self.where[name]
         return self.lanes[lane].is_raised(place)
+
+    def raised_at(self, name: ConditionId) -> int | None:
+        """Return since when a condition is raised; None if it is not."""
+        node = self.offline.get(name)
+        if node is not None:
+            return node.raised
+        lane, place = self.where[name]
+        return self.lanes[lane].raised_at(place)
+
+    def until(self, name: ConditionId) -> int | None:
+        """Return up to where a condition is decided, None before anything is.
+
+        Not for those that the receiver's clock decides.
+        """
+        lane, place = self.where[name]
+        return self.lanes[lane].until_at(place)
+
+    def node(self, name: ConditionId) -> Node:
+        """Return a condition as the twin keeps it, without the inputs of one in columns."""
+        lane, place = self.where[name]
+        return node_at(self.lanes[lane], place)
 
     def decided_until(self) -> dict[ConditionId, int | None]:
         """Return for each condition up to where it is decided (None: not at all yet).

@@ -183,6 +183,18 @@ class Lane:
         node = self.plain.nodes.get(place)
         return bool(self.states.raised[place] != NEVER) if node is None else node.raised is not None
 
+    def raised_at(self, place: int) -> int | None:
+        """Return since when a condition is raised; None if it is not."""
+        if (node := self.plain.nodes.get(place)) is not None:
+            return node.raised
+        raised = int(self.states.raised[place])
+        return None if raised == NEVER else raised
+
+    def until_at(self, place: int) -> int | None:
+        """Return up to where a condition is decided (None: not at all yet)."""
+        node = self.plain.nodes.get(place)
+        return self.frontier if node is None else self.until(node)
+
     def decided_until(self) -> list[int | None]:
         """Return for each condition up to where it is decided (None: not at all yet)."""
         until = [self.frontier] * len(self.columns.names)

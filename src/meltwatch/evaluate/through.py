@@ -7,20 +7,22 @@ from where the source was offline, or from the new run on, until their next valu
 from __future__ import annotations
 
 from meltwatch.evaluate.coverage import Coverage
+from meltwatch.evaluate.kernel import Kernel
 from meltwatch.evaluate.node import Transition
-from meltwatch.evaluate.twin import Twin
 from meltwatch.model.ids import SourceId
 
 
-def begin(engine: Twin, source: SourceId, coverage: Coverage, reached: int) -> list[Transition]:
+def begin(engine: Kernel, source: SourceId, coverage: Coverage, reached: int) -> list[Transition]:
     """Let a source begin where it did, at the complete_to of its first frame, if it has not."""
     first = coverage.first_to
-    if source in engine.state.frontiers or first is None:
+    if source in engine.frontiers or first is None:
         return []
     return engine.advance({source: min(first, reached)})
 
 
-def run_through(engine: Twin, source: SourceId, coverage: Coverage, after: int) -> list[Transition]:
+def run_through(
+    engine: Kernel, source: SourceId, coverage: Coverage, after: int
+) -> list[Transition]:
     """Run one source from `after` on through its gaps, and to where it is now."""
     found: list[Transition] = []
     for start, end in coverage.gaps(after):
@@ -42,7 +44,7 @@ def run_through(engine: Twin, source: SourceId, coverage: Coverage, after: int) 
     return found
 
 
-def go_unknown(engine: Twin, source: SourceId, at: int) -> list[Transition]:
+def go_unknown(engine: Kernel, source: SourceId, at: int) -> list[Transition]:
     """Let the source's points be unknown from an instant on, until their next value."""
     found = engine.advance({source: at - 1})
     engine.make_unknown(source, at)
