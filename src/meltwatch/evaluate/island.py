@@ -51,6 +51,7 @@ class Island:
         self.live = None if state.live is None else Kernel(plan, state.live)
         self.anchors = [Kernel(plan, one) for one in state.anchors]
         self.look_again: int | None = None
+        self._rows_behind, self._rows_ahead = _rows(state.behind), _rows(state.ahead)
         self._by_clock = any(
             not sources and name not in plan.offline for name, sources in plan.sources.items()
         )
@@ -374,8 +375,11 @@ class Island:
         many = next((n for n, one in enumerate(ahead) if one.first > reached), len(ahead))
         for one in ahead[:many]:
             self.sure.feed(one.samples, one.epoch, one.seq)
-        self.state.behind.setdefault(source, []).extend(ahead[:many])
-        del ahead[:many]
+        if many:
+            rows = sum(len(one.samples) for one in ahead[:many])
+            self._rows_behind, self._rows_ahead = self._rows_behind + rows, self._rows_ahead - rows
+            self.state.behind.setdefault(source, []).extend(ahead[:many])
+            del ahead[:many]
         return self._move(self.sure, source)
 
     def _move(self, engine: Kernel, source: SourceId) -> list[Transition]:
@@ -445,11 +449,13 @@ class Island:
         told = kept.setdefault(record.source, [])
         if kept is self.state.ahead:
             insort(told, one, key=lambda one: one.first)
+            self._rows_ahead += len(at)
         else:
             told.append(one)
+            self._rows_behind += len(at)
 
     def _holds_too_much(self) -> bool:
-        return 2 * _rows(self.state.behind) > MOST_BEHIND
+        return 2 * self._rows_behind > MOST_BEHIND
 
     def _give_up(self, settled: Settled) -> None:
         """Count gaps as never closed that are too old, or that hold back too much."""
@@ -457,7 +463,7 @@ class Island:
             return
         behind, now = self.sure.frontiers, self.live.frontiers
         far = max((now[source] - end for source, end in behind.items()), default=0)
-        if far < HOLE_GIVEN_UP_MS and _rows(self.state.ahead) <= MOST_AHEAD:
+        if far < HOLE_GIVEN_UP_MS and self._rows_ahead <= MOST_AHEAD:
             return
         settled.given_up += [GivenUp(one, gap) for one in self.sources for gap in self._gaps(one)]
         settled.filled += self.let_go()
@@ -466,6 +472,7 @@ class Island:
         state.provisional = {}
         self.anchors = [self.sure.clone()]
         state.behind, state.ahead = {}, {}
+        self._rows_ahead = 0
         state.parted, state.filled, state.untold = {}, [], {}
         self._forget()
         if self.is_provisional():
@@ -479,6 +486,7 @@ class Island:
             if kept := state.behind.get(source):
                 state.behind[source] = [one for one in kept if one.last > reached]
             self.coverage[source].forget(reached)
+        self._rows_behind = _rows(state.behind)
         clock = anchor.clock
         state.turns = [one for one in state.turns if clock is None or one.at > clock]
 
