@@ -7,6 +7,8 @@ frame is, the receiver's clock, and a new plan.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from meltwatch.evaluate.adoption import adopted
 from meltwatch.evaluate.coverage import Coverage
 from meltwatch.evaluate.island import Island
@@ -27,13 +29,16 @@ from meltwatch.model.log import SamplesRecord
 class Evaluation:
     """Evaluate one plant's frames and ticks, in the order of its log."""
 
-    def __init__(self, plan: Plan, state: EvaluationState) -> None:
-        """Go on from a state; `begin` makes the first one."""
+    def __init__(
+        self, plan: Plan, state: EvaluationState, engines: Sequence[Kernel] | None = None
+    ) -> None:
+        """Go on from a state; `begin` makes the first one. `engines`: its, if they are made."""
         self.plan = plan
         self.state = state
+        parts = [one.plan for one in engines] if engines else islands_of(plan)
         self.islands = [
-            Island(part, one, state.coverage)
-            for part, one in zip(islands_of(plan), state.islands, strict=True)
+            Island(part, one, state.coverage, engines[place] if engines else None)
+            for place, (part, one) in enumerate(zip(parts, state.islands, strict=True))
         ]
         self._of_source = {source: one for one in self.islands for source in one.sources}
         self._of_condition = {name: one for one in self.islands for name in one.plan.order}
@@ -41,10 +46,11 @@ class Evaluation:
     @classmethod
     def begin(cls, plan: Plan, told_at: int) -> Evaluation:
         """Return the evaluation of a plant configured at `told_at` that has no samples yet."""
-        states = [Kernel(part).state for part in islands_of(plan)]
+        engines = [Kernel(part) for part in islands_of(plan)]
+        states = [one.state for one in engines]
         islands = [IslandState(sure=one, anchors=[one]) for one in states]
         coverage = {source: Coverage(advanced_at=told_at) for source in plan.plant.sources}
-        return cls(plan, EvaluationState(islands=islands, coverage=coverage))
+        return cls(plan, EvaluationState(islands=islands, coverage=coverage), engines)
 
     # what comes in
 

@@ -42,14 +42,20 @@ from meltwatch.model.log import Interval, SamplesRecord
 class Island:
     """Evaluate what its sources bring, in the order of the log."""
 
-    def __init__(self, plan: Plan, state: IslandState, coverage: Mapping[SourceId, Coverage]):
-        """Go on from a state; `coverage` is the plant's, shared."""
+    def __init__(
+        self,
+        plan: Plan,
+        state: IslandState,
+        coverage: Mapping[SourceId, Coverage],
+        sure: Kernel | None = None,
+    ) -> None:
+        """Go on from a state; `coverage` is the plant's, shared; `sure` if it is made already."""
         self.plan = plan
         self.state = state
         self.coverage = coverage
-        self.sure = Kernel(plan, state.sure)
-        self.live = None if state.live is None else Kernel(plan, state.live)
-        self.anchors = [Kernel(plan, one) for one in state.anchors]
+        self.sure = sure or Kernel(plan, state.sure)
+        self.live = None if state.live is None else self.sure.at(state.live)
+        self.anchors = [self.sure.at(one) for one in state.anchors]
         self.look_again: int | None = None
         self._rows_behind, self._rows_ahead = _rows(state.behind), _rows(state.ahead)
         self._by_clock = any(

@@ -83,6 +83,12 @@ class Kernel:
         twin.lanes = [lane.clone() for lane in self.lanes]
         return twin
 
+    def at(self, state: KernelState) -> Kernel:
+        """Return a kernel of the same plan that stands as a state of it tells."""
+        other = self.clone()
+        unpack(state, other)
+        return other
+
     def to_twin(self) -> TwinState:
         """Return the state as the twin keeps it; it shares nothing with this one."""
         return exchange.to_twin(self)
