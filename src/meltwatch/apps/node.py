@@ -133,9 +133,10 @@ def node_of(path: Path) -> Node:
     problems += of_keys
     sites: dict[EnterpriseId, Site] = {}
     plants: dict[EnterpriseId, Plant] = {}
+    templates = _Templates(path.parent)
     for enterprise, file in told.enterprises.items():
         try:
-            made = _Enterprise(path, enterprise, file)
+            made = _Enterprise(path, enterprise, file, templates)
         except Refused as refused:
             problems += refused.problems
         else:
@@ -147,15 +148,31 @@ def node_of(path: Path) -> Node:
     return Node(name=told.node, sites=sites, plants=plants, keys=keys, keeping=told.history)
 
 
+class _Templates:
+    """The template files beside a node's file, each read once."""
+
+    def __init__(self, beside: Path) -> None:
+        self._beside = beside
+        self._read: dict[str, TemplateFile] = {}
+
+    def read(self, name: str) -> TemplateFile:
+        """Return a template; raises NodeRefused."""
+        if name not in self._read:
+            self._read[name] = read_given(self._beside / name, TemplateFile, NodeRefused)
+        return self._read[name]
+
+
 class _Enterprise:
     """One enterprise made from its file and the templates that it names."""
 
-    def __init__(self, path: Path, enterprise: EnterpriseId, file: EnterpriseFile) -> None:
+    def __init__(
+        self, path: Path, enterprise: EnterpriseId, file: EnterpriseFile, templates: _Templates
+    ) -> None:
         """Read and check; raises Refused with every reason."""
         self.enterprise, self.file = enterprise, file
         place = f"{path}/enterprises/{enterprise}"
         self.templates: dict[str, TemplateFile] = {
-            name: read_given(path.parent / name, TemplateFile, NodeRefused)
+            name: templates.read(name)
             for name in dict.fromkeys(unit.template for unit in file.units.values())
         }
         problems = list(self._of_templates(path.parent))

@@ -10,8 +10,11 @@ import yaml
 
 from meltwatch.errors import Problem, Refused
 
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader over libyaml where there is one: a plant's file may have 100 thousand lines."""
 
-class _Strict(yaml.SafeLoader):
+
+class _Strict(_Loader):  # type: ignore[valid-type, misc]  # chosen when the program starts
     """The safe loader, but for keys that come twice: the last of two limits must not win unseen."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -24,7 +27,8 @@ class _Strict(yaml.SafeLoader):
                     None, None, f"the key {key!r} comes twice", key_node.start_mark
                 )
             told.add(key)
-        return super().construct_mapping(node, deep)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
 def read_given(path: Path, shape: Any, refused: type[Refused]) -> Any:
