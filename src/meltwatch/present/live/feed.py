@@ -11,16 +11,14 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
-import numpy as np
 
 from meltwatch.alarm.occurrence import AlarmEvent, Occurrence
 from meltwatch.handling.case import Case, CaseEvent
 from meltwatch.journey import Effect, JourneyState
 from meltwatch.model.ids import CaseId, EnterpriseId, OccurrenceId, PointCode, SourceId
 from meltwatch.model.log import ConfigRecord, Record, RequeuedRecord, SamplesRecord
-from meltwatch.model.quality import Quality
-from meltwatch.model.sample import SampleBatch
 from meltwatch.present.live.listener import Listener
+from meltwatch.present.live.newest import Newest
 from meltwatch.present.live.picture import KEPT_MS, Delta, Latest, Line, Picture, apply
 from meltwatch.risk.colour import Assessment, RiskEvent
 
@@ -43,10 +41,9 @@ class Feed:
         self._renewed = True
         self._listeners: list[Listener] = []
         self._changed = asyncio.Event()
-        self._known: dict[PointCode, Latest] = {}
+        self._newest = Newest()
         self._heard_at: dict[SourceId, int] = {}
         self._ended_at: dict[str, int] = {}
-        self._values: dict[PointCode, Latest] = {}
         self._occurrences: dict[OccurrenceId, Occurrence] = {}
         self._cases: dict[CaseId, Case] = {}
         self._assessment: Assessment | None = None
@@ -84,20 +81,11 @@ class Feed:
 
     def remember(self, record: SamplesRecord) -> None:
         """Note the newest values of a frame, and that its gateway was heard."""
-        if isinstance(record, RequeuedRecord):  # the node's own doing: nobody was heard
-            self._remember_values(record)
-            return
-        heard = max(record.received_at, self._heard_at.get(record.source, record.received_at))
-        self._heard_at[record.source] = heard
-        self._remember_values(record)
-
-    def _remember_values(self, record: SamplesRecord) -> None:
-        if record.mark != "real":
-            return
-        for code, latest in newest(record.samples):
-            known = self._known.get(code)
-            if known is None or latest.at >= known.at:
-                self._known[code] = self._values[code] = latest
+        if not isinstance(record, RequeuedRecord):  # that is the node's own doing: nobody was heard
+            heard = max(record.received_at, self._heard_at.get(record.source, record.received_at))
+            self._heard_at[record.source] = heard
+        if record.mark == "real":
+            self._newest.note(record.samples)
 
     # what listeners are told
 
@@ -156,7 +144,7 @@ class Feed:
         lines = {name: one for name, one in self._lines() if own.lines.get(name) != one}
         occurrences = tuple(one for one in self._occurrences.values() if one.id not in gone)
         cases = tuple(one for one in self._cases.values() if one.id not in gone)
-        values = {code: one for code, one in self._values.items() if self._has(code)}
+        values = self._of_plant(self._newest.changed())
         leaving = tuple(one for one in sorted(gone) if one in own.occurrences or one in own.cases)
         assessment = self._assessment
         self._note_nothing()
@@ -202,7 +190,7 @@ class Feed:
             cases={name: one for name, one in cases.items() if name not in gone},
             assessment=None if state is None else state.risk.latest,
             lines=dict(self._lines()),
-            values={code: one for code, one in self._known.items() if self._has(code)},
+            values=self._of_plant(self._newest.known()),
         )
 
     def _lines(self) -> Iterator[tuple[SourceId, Line]]:
@@ -221,9 +209,14 @@ class Feed:
                 ),
             )
 
-    def _has(self, code: PointCode) -> bool:
+    def _of_plant(self, values: dict[PointCode, Latest]) -> dict[PointCode, Latest]:
+        """Return those of points that the plant in force has."""
         plant = None if self._state is None else self._state.plant
-        return plant is not None and code in plant.points
+        if plant is None:
+            return {}
+        if values.keys() <= plant.points.keys():
+            return values
+        return {code: one for code, one in values.items() if code in plant.points}
 
     def _note_end(self, name: str, at: int | None) -> None:
         """Note since when nothing is asked of anyone there; None: something is."""
@@ -244,22 +237,8 @@ class Feed:
         return gone
 
     def _note_nothing(self) -> None:
-        self._values, self._occurrences, self._cases = {}, {}, {}
+        self._occurrences, self._cases = {}, {}
         self._assessment = None
-
-
-def newest(samples: SampleBatch) -> Iterator[tuple[PointCode, Latest]]:
-    """Yield each point's newest sample; of two of one instant the last counts."""
-    if not len(samples):
-        return
-    point, at, value, quality = samples.point, samples.at, samples.value, samples.quality
-    order = np.lexsort((at, point))
-    last = np.append(np.flatnonzero(np.diff(point[order])), len(order) - 1)
-    for row in order[last].tolist():
-        bits = int(quality[row])
-        shown = not bits & Quality.BAD and bool(np.isfinite(value[row]))
-        latest = Latest(int(at[row]), float(value[row]) if shown else None, bits)
-        yield samples.layout[int(point[row])], latest
 
 
 def _ended(case: Case) -> int:
