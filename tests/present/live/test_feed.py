@@ -38,7 +38,6 @@ from meltwatch.model.quality import Quality
 from meltwatch.model.sample import Row, batch_of
 from meltwatch.present.live.feed import Feed
 from meltwatch.present.live.listener import MOST_OF_ONE, Listener
-from meltwatch.present.live.newest import Newest
 from meltwatch.present.live.picture import KEPT_MS, Delta, Latest, Missed, Picture, Told, apply
 from tests.telling import GATEWAY, plant_of
 
@@ -250,21 +249,6 @@ def test_every_copy_is_what_the_feed_shows_wherever_the_run_is_cut(actions: list
     for copy in copies:
         copy.hear()
         assert copy.picture == run.feed.picture() == twin(run)
-
-
-@given(st.lists(st.lists(ROW, max_size=20), max_size=4))
-def test_the_newest_of_batches_is_what_the_plain_fold_finds(batches: list[list[Any]]) -> None:
-    values: dict[PointCode, Latest] = {}
-    newest = Newest()
-    seen: dict[PointCode, Latest] = {}
-    for told in batches:
-        rows = [(PointCode(name), at * 1000, value, quality) for name, at, value, quality in told]
-        fold(values, rows)
-        newest.note(batch_of(rows))
-        seen |= newest.changed()
-        assert seen == values
-    assert newest.known() == values
-    assert newest.changed() == {}
 
 
 def test_a_delta_that_does_not_follow_changes_nothing() -> None:
