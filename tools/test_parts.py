@@ -17,7 +17,8 @@ LINK = ["tests/transport/test_link.py", "tests/transport/test_link_wrong_clock.p
 
 PARTS: dict[str, list[str]] = {
     "check": ["make", "--no-print-directory", "check"],
-    "apps": [*PYTEST, "tests/apps", *LINK],
+    "apps": [*PYTEST, "tests/apps"],
+    "link": [*PYTEST, *LINK],
     "people": [*PYTEST, "tests/register", "tests/present/api"],
     "collect": [*PYTEST, "tests/collect"],
     "history": [*PYTEST, "tests/history"],
