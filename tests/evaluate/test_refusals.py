@@ -102,3 +102,8 @@ def test_figures_that_mean_nothing_are_refused() -> None:
         "conditions/r/window_s not_positive",
         "points/t/stale_s not_positive",
     }
+
+
+def test_a_point_that_would_be_unknown_at_once_is_refused() -> None:
+    """Less than half a millisecond is none: the point would be unknown at each of its values."""
+    assert reasons({"t.H": HIGH}, t=0.0004) == {"points/t/stale_s not_positive"}

@@ -53,7 +53,7 @@ def _of_point(plant: Plant, code: PointCode) -> Iterator[Problem]:
         yield Problem(f"points/{code}/source", "unknown_source", {"source": point.source})
     if point.range is not None and not -math.inf < point.range[0] < point.range[1] < math.inf:
         yield Problem(f"points/{code}/range", "range_reversed")
-    if point.stale_s is not None and not point.stale_s > 0:
+    if point.stale_s is not None and not (point.stale_s > 0 and (point.stale_ms or 0) >= 1):
         yield Problem(f"points/{code}/stale_s", "not_positive", {"value": point.stale_s})
 
 
