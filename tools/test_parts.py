@@ -28,7 +28,8 @@ PARTS: dict[str, list[str]] = {
     "stories": [*PYTEST, "tests/stories"],
     "properties": [*PYTEST, "tests/properties"],
     "durability": [*PYTEST, "tests/durability"],
-    "bench": [*PYTEST, "tests/bench"],
+    "bench": [*PYTEST, "tests/bench/test_bench.py"],
+    "peers": [*PYTEST, "tests/bench/test_peers.py"],
 }
 
 

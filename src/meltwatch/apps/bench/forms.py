@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from meltwatch.transport.layouts import layout_of
+
 _TEXTS = [f"{tenths / 10:.1f}" for tenths in range(1_001)]
 
 
@@ -30,6 +32,8 @@ class Form(Protocol):
     """One gateway's writer of bodies."""
 
     media: str
+    announced: Sequence[str]
+    """The points to announce before the first frame; none: frames tell them themselves."""
 
     def body(
         self, head: Head, points: slice, at: NDArray[np.int64], tenths: NDArray[np.int64]
@@ -42,6 +46,7 @@ class JsonRows:
     """Rows as anybody's program writes them (docs/formats/frame.md)."""
 
     media = "application/json"
+    announced: Sequence[str] = ()
 
     def __init__(self, codes: Sequence[str]) -> None:
         """Write for a gateway with these points."""
@@ -64,4 +69,29 @@ class JsonRows:
         ).encode()
 
 
-FORMS: dict[str, Callable[[Sequence[str]], Form]] = {"json": JsonRows}
+class JsonColumns:
+    """Columns over an announced list of points, as our gateways write them, not compressed."""
+
+    media = "application/json"
+
+    def __init__(self, codes: Sequence[str]) -> None:
+        """Write for a gateway with these points."""
+        self.announced: Sequence[str] = tuple(codes)
+        self._layout = layout_of(self.announced)
+
+    def body(
+        self, head: Head, points: slice, at: NDArray[np.int64], tenths: NDArray[np.int64]
+    ) -> bytes:
+        """Return a frame's body."""
+        places = range(len(self.announced))[points]
+        values = (_TEXTS[value] for value in tenths.tolist())
+        return (
+            f'{{"v":2,"gateway":"{head.gateway}","epoch":"{head.epoch}","seq":{head.seq},'
+            f'"mark":"real","complete_from":{head.complete_from},'
+            f'"complete_to":{head.complete_to},"layout":"{self._layout}","lost":[],'
+            f'"columns":{{"point":[{",".join(map(str, places))}],'
+            f'"at":[{",".join(map(str, at.tolist()))}],"value":[{",".join(values)}]}}}}'
+        ).encode()
+
+
+FORMS: dict[str, Callable[[Sequence[str]], Form]] = {"json": JsonRows, "columns": JsonColumns}

@@ -10,7 +10,7 @@ from meltwatch.apps.bench.checks import check_all
 from meltwatch.apps.bench.load import Lane, Ready, frames_of, lanes_of
 from meltwatch.apps.bench.measure import own_cpu_s
 from meltwatch.apps.bench.plant import UNIT_POINTS, Works, write_node
-from meltwatch.apps.bench.sending import NS, Sending
+from meltwatch.apps.bench.sending import NS, Sending, announce
 from meltwatch.apps.bench.server import Server
 from meltwatch.apps.bench.verdict import Outcome, Stage, Wish
 from meltwatch.clock import SystemClock
@@ -38,6 +38,7 @@ def journey(stage: Stage, wish: Wish, form: str = "json") -> Outcome:
         up_s = server.wait_ready()
         stage.say(f"up after {up_s:.1f} s; warming up")
         lanes = lanes_of(works, BEGIN, server.host, form)
+        announce(server.intake, lanes)
         sending = Sending(server.intake)
         rate = _warm_up(sending, lanes, min(WARM_S, seconds))
         frames = _frames_for(stage, lanes, rate * seconds * SPARE)

@@ -16,6 +16,7 @@ from meltwatch.apps.bench.plant import Expected, Works
 from meltwatch.model.ids import SourceId
 from meltwatch.transport.epoch import new_epoch
 from meltwatch.transport.intake import KEY_HEADER, SIGNATURE_HEADER
+from meltwatch.transport.layouts import announcement
 from meltwatch.transport.signature import SharedSecret, sign
 
 
@@ -74,6 +75,18 @@ class Lane:
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         return Ready(head.encode() + body, len(at), complete_to)
+
+    def announcement(self) -> tuple[bytes, dict[str, str]] | None:
+        """Return body and headers of what is to be announced before the first frame, if any."""
+        if not self._form.announced:
+            return None
+        body = announcement(SourceId(self._name), self._form.announced)
+        headers = {
+            KEY_HEADER: self.works.key(self.gateway),
+            SIGNATURE_HEADER: sign(self._key, body),
+            "Content-Type": "application/json",
+        }
+        return body, headers
 
     # the generator's own ledger
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import selectors
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+import httpx
 import msgspec
 
-from meltwatch.apps.bench.load import Ready
+from meltwatch.apps.bench.load import Lane, Ready
 from meltwatch.apps.bench.verdict import BenchFailed
 from meltwatch.clock import SystemClock
 
@@ -40,6 +41,15 @@ class _Answer(msgspec.Struct):
     accepted: int
     last_seq: int
     quarantined: list[object] = []
+
+
+def announce(port: int, lanes: Iterable[Lane]) -> None:
+    """Announce what lanes name in their frames; raises httpx.HTTPError for a refusal."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=SILENT_S) as client:
+        for lane in lanes:
+            if (told := lane.announcement()) is not None:
+                body, headers = told
+                client.post("/v1/layouts", content=body, headers=headers).raise_for_status()
 
 
 class Speaker(Protocol):
