@@ -6,7 +6,7 @@ nothing; whatever else comes for a complete instant is a correction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -35,7 +35,7 @@ def corrections_of(
     *,
     oldest: int,
     sure: int,
-    kept: Sequence[Kept],
+    kept: Iterable[Kept],
 ) -> Corrections:
     """Return what a frame corrects of its source.
 
@@ -69,7 +69,7 @@ def _within(at: NDArray[np.int64], covered: Sequence[Interval]) -> NDArray[np.bo
     return found
 
 
-def _known(kept: Sequence[Kept], wanted: set[Place]) -> dict[Place, list[tuple[float, int]]]:
+def _known(kept: Iterable[Kept], wanted: set[Place]) -> dict[Place, list[tuple[float, int]]]:
     """Return the (value, quality) told of some places, in the order they came."""
     least, greatest = min(at for _, at in wanted), max(at for _, at in wanted)
     known: dict[Place, list[tuple[float, int]]] = {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from meltwatch.evaluate.corrections import corrections_of
 from meltwatch.evaluate.coverage import Coverage
@@ -83,7 +84,7 @@ class Island:
             coverage.covered,
             oldest=self.anchors[0].frontiers.get(source, LONG_AGO),
             sure=self.proven_to(source),
-            kept=[*self.state.behind.get(source, ()), *self.state.ahead.get(source, ())],
+            kept=chain(self.state.behind.get(source, ()), self.state.ahead.get(source, ())),
         )
         back = coverage.offline_since is not None and coverage.advances(record)
         turns = self._come_back(record, coverage) if back else []
